@@ -1,0 +1,125 @@
+"""What an error becomes: one line of the log, text for people, and the exit status.
+
+0 is success, 1 an error, 3 an unknown command, 255 an `exec` that could not be done; a foreground `run` or `exec` ends
+with the status of its process.  A process that a signal should end leaves with 128 and its number.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from orlop.cli.flags import UsageError
+from orlop.cli.output import PipeClosed, complain, put
+from orlop.cli.refusal import reason
+from orlop.cli.table import UnknownCommand
+from orlop.errors import ConfigError, InternalError, KernelError, OrlopError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.cli.context import Context
+    from orlop.cli.flags import Command
+
+INTERRUPTED = 130  # 128 + SIGINT
+PIPE_CLOSED = 141  # 128 + SIGPIPE
+_REMEDY = "run again with --debug for the traceback"
+
+
+def told(error: BaseException, context: Context, name: str, command: Command | None) -> int:
+    """Tell the user and the log of `error` and return the exit status; `name` is the command, as far as it is known."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, UsageError):
+        return _usage(error, context, name, command)
+    if isinstance(error, UnknownCommand):
+        _tell(context, error.message, details(error))
+        return 3
+    if isinstance(error, PipeClosed):
+        return PIPE_CLOSED  # the reader had enough: nothing to tell, as for a program that SIGPIPE ends
+    if isinstance(error, OrlopError):
+        message, extra = str(error), details(error)
+        if isinstance(error, InternalError):
+            message = f"internal error: {message}"
+            extra.setdefault("hint", _REMEDY)
+    elif isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        path = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
+        message = f"{path}: {reason(error)}"
+        extra = {"errno": errno.errorcode.get(error.errno, str(error.errno)), "path": path}
+    else:
+        message, extra = f"internal error: {type(error).__name__}: {error}", {"hint": _REMEDY}
+    if context.debug and (not isinstance(error, OrlopError) or isinstance(error, InternalError)):
+        extra.pop("hint", None)
+        _trace(error, context)
+    if context.debug:
+        extra |= _raised_at(error)
+    _tell(context, prefix(context.program, name) + message, extra)
+    return 255 if name == "exec" else 1
+
+
+def prefix(program: str, name: str) -> str:
+    """Return the words before a message.  runc's own, with the name that we were called by (engines show them)."""
+    if name in ("create", "run"):
+        return f"{program} {name} failed: "
+    return "exec failed: " if name == "exec" else ""
+
+
+def details(error: OrlopError) -> dict[str, str]:
+    """Return what is known about an error besides its message, for JSON logs."""
+    extra = {}
+    if error.hint:
+        extra["hint"] = error.hint
+    if isinstance(error, KernelError):
+        if error.errno is not None:
+            extra["errno"] = errno.errorcode.get(error.errno, str(error.errno))
+        for key, value in (("call", error.call), ("field", error.field), ("path", error.path)):
+            if value:
+                extra[key] = value
+    elif isinstance(error, ConfigError) and len(error.problems) == 1 and error.problems[0].field:
+        extra["field"] = error.problems[0].field
+    return extra
+
+
+def _tell(context: Context, message: str, extra: dict[str, str]) -> None:
+    """Log the error.  Where the log is a file the plain message goes to standard error too, as engines expect."""
+    context.log("error", message, **extra)
+    if context.log_fd != 2:
+        complain(message)
+        if "hint" in extra and os.isatty(2):
+            complain(f"hint: {extra['hint']}")
+
+
+def _usage(error: UsageError, context: Context, name: str, command: Command | None) -> int:
+    """Show the help on standard output below `Incorrect Usage`; the error itself has no prefix and is 1 for all."""
+    from orlop.cli.help import command_help, program_help
+
+    mark = ":" if command else "."
+    head = "Incorrect Usage." if error.arity else f"Incorrect Usage{mark} {error.message}"
+    text = command_help(context.program, name, command) if command else program_help(context.program)
+    try:
+        put(f"{head}\n\n{text}")
+    except OrlopError:
+        pass  # the error itself still has to be told
+    _tell(context, error.message, details(error))
+    return 1
+
+
+def _raised_at(error: BaseException) -> dict[str, str]:
+    """Return the function and line that raised the error, for debug logs; they would name this file otherwise."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    if trace is None:
+        return {}
+    code = trace.tb_frame.f_code
+    module = trace.tb_frame.f_globals.get("__name__", "")
+    return {"func": f"{module}.{code.co_name}()", "file": f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}"}
+
+
+def _trace(error: BaseException, context: Context) -> None:
+    """Show the traceback before the error line: engines take the last line for the error."""
+    import traceback
+
+    text = "".join(traceback.format_exception(error)).rstrip("\n")
+    complain(text)
+    if context.log_fd != 2:
+        context.log("debug", text)

@@ -1,0 +1,36 @@
+"""`kill`: send a signal to a container."""
+
+from __future__ import annotations
+
+from orlop.cli.flags import Command
+from orlop.cli.options import container_id, options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.cli.flags import Args, Flag
+
+# Without much effect since runc 1.2, so hidden; but containerd passes it and expects success for a stopped container.
+FLAGS: tuple[Flag, ...] = (("all", "a", "bool", False, ""),)
+
+
+def run(args: Args) -> int:
+    from orlop.cli.signals import number
+    from orlop.runtime.kill import kill
+
+    signal = number(args.rest[1] if len(args.rest) > 1 else "TERM")
+    kill(container_id(args), signal, options(args), all=args.flag("all"))
+    return 0
+
+
+COMMAND = Command(
+    run,
+    FLAGS,
+    (1, 2),
+    "<container-id> [signal]",
+    """\
+Sends the signal to the container's first process. The signal is a name, with or
+without SIG and in any case, or a number. For example:
+
+    # {program} kill web KILL
+""",
+)

@@ -1,0 +1,53 @@
+"""The command line: global flags, then one command of the table."""
+
+from __future__ import annotations
+
+import os
+
+from orlop.cli.context import FLAGS, Context
+from orlop.cli.flags import check_positionals, parse
+from orlop.cli.table import canonical, load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.cli.flags import Command
+
+
+def main(argv: list[str]) -> int:
+    """Run the command line `argv` (program first) and return the exit status.  Blocks as the command does.
+
+    Never raises: what goes wrong is told on standard error and in the log, and becomes a status (cli/failure.py).
+    """
+    context = Context(program_name(argv))
+    name = ""
+    command: Command | None = None
+    try:
+        args = parse(context, FLAGS, argv[1:], flags_first=True)
+        if args.flag("version") and not args.flag("help"):
+            from orlop.cli.version import show
+
+            return show(context.program)
+        if args.flag("help") or not args.rest:
+            from orlop.cli.help import show_program
+
+            return show_program(context.program)
+        context.configure(args)
+        name = canonical(args.rest[0])
+        command = load(name)
+        args = parse(context, command.flags, args.rest[1:], flags_first=command.flags_first)
+        if args.flag("help"):
+            from orlop.cli.help import show_command
+
+            return show_command(context.program, name, command)
+        check_positionals(context.program, name, len(args.rest), command.positionals)
+        return command.run(args)
+    except BaseException as error:
+        from orlop.cli.failure import told
+
+        return told(error, context, name, command)
+
+
+def program_name(argv: list[str]) -> str:
+    """Return the name we were called by: `orlop`, or `runc` through a link; `python -m orlop` gives a path instead."""
+    name = os.path.basename(argv[0]) if argv else ""
+    return name if name and not name.endswith(".py") and name[0] != "-" else "orlop"

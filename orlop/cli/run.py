@@ -1,0 +1,48 @@
+"""`run`: create a container, start it, and unless detached wait for it and remove it."""
+
+from __future__ import annotations
+
+from orlop.cli.flags import Command
+from orlop.cli.options import (
+    BUNDLE,
+    CONSOLE_SOCKET,
+    DETACH,
+    NO_NEW_KEYRING,
+    NO_PIVOT,
+    PID_FILE,
+    PIDFD_SOCKET,
+    PRESERVE_FDS,
+    container_id,
+    options,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.cli.flags import Args, Flag
+
+KEEP: Flag = ("keep", "", "bool", False, "keep the state and the cgroup when the process has ended")
+NO_SUBREAPER: Flag = ("no-subreaper", "", "bool", False, "do not reap the orphans of the container")
+
+FLAGS = (
+    BUNDLE, CONSOLE_SOCKET, PIDFD_SOCKET, DETACH, KEEP, PID_FILE, NO_SUBREAPER, NO_PIVOT, NO_NEW_KEYRING, PRESERVE_FDS,
+)  # fmt: skip
+
+
+def run(args: Args) -> int:
+    from orlop.runtime.run import run
+
+    return run(container_id(args), options(args))
+
+
+COMMAND = Command(
+    run,
+    FLAGS,
+    (1, 1),
+    "[command options] <container-id>",
+    """\
+Creates a container of the bundle and starts its process, which is the one that
+process.args of config.json names. Signals are passed on to it, and the exit
+status is its own, or 128 and the number of the signal that ended it. Then the
+container is deleted. With --detach, returns once the process is started.
+""",
+)

@@ -1,0 +1,72 @@
+"""`spec`: write a config.json to begin with."""
+
+from __future__ import annotations
+
+import os
+
+from orlop.cli.flags import Command
+from orlop.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.cli.flags import Args, Flag
+
+FLAGS: tuple[Flag, ...] = (
+    ("bundle", "b", "text", "", "directory to write to (default is the current directory)"),
+    ("rootless", "", "bool", False, "for a container that a user without privileges starts"),
+    ("host", "", "bool", False, "with this host's own /usr, read-only, in place of a root file system"),
+)
+
+
+def run(args: Args) -> int:
+    from orlop.host.cgroups import layout
+    from orlop.spec.json import dump
+    from orlop.spec.template import default, host_root, rootless
+
+    spec = default(cgroup2=layout().unified)
+    if args.flag("rootless"):
+        spec = rootless(spec, os.geteuid(), os.getegid())
+    if args.flag("host"):
+        spec = host_root(spec)
+    write_new(os.path.join(args.text("bundle"), "config.json"), dump(spec, "\t"))
+    return 0
+
+
+def write_new(path: str, text: str) -> None:
+    """Write a file that does not exist yet.  Raises ConfigError where it does, with runc's text."""
+    from orlop.cli.output import encoded, write
+    from orlop.cli.refusal import refused
+
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError:
+        raise ConfigError(f"File {os.path.basename(path)} exists. Remove it first") from None
+    except OSError as error:
+        raise refused(error, "--bundle", "open", path) from None
+    try:
+        write(fd, encoded(text))
+    except OSError as error:
+        os.unlink(path)
+        raise refused(error, "--bundle", "write", path) from None
+    finally:
+        os.close(fd)
+
+
+COMMAND = Command(
+    run,
+    FLAGS,
+    (0, 0),
+    "[command options]",
+    """\
+Writes a config.json that starts a shell in the root file system in rootfs, with
+few privileges. It is meant to be edited: process.args is the command, and mounts,
+linux.resources and the rest are described by the OCI runtime-spec.
+
+With --rootless a user who is not root can start the container. With --host the
+container is made of this host's own programs, so that nothing has to be unpacked:
+
+    $ mkdir try && cd try
+    $ {program} spec --host
+    # {program} run try
+""",
+)

@@ -1,0 +1,43 @@
+"""The table of commands.  Each is in the module of its name; only the module of the called one is imported."""
+
+from __future__ import annotations
+
+from orlop.errors import OrlopError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.cli.flags import Command
+
+# Name → one line of help, in the order of the help.
+COMMANDS = {
+    "create": "create a container",
+    "delete": "delete a container and everything that is kept of it",
+    "exec": "run another process in a container",
+    "features": "show what this runtime can do, as JSON",
+    "kill": "send a signal (default: SIGTERM) to a container's init process",
+    "list": "list the containers below the state root",
+    "run": "create a container and start it",
+    "spec": "write a config.json to begin with",
+    "start": "start the process of a created container",
+    "state": "show the state of a container, as JSON",
+    "help": "list the commands, or show the help of one",
+}
+ALIASES = {"h": "help"}
+
+
+class UnknownCommand(OrlopError):
+    """No command has this name."""
+
+
+def canonical(name: str) -> str:
+    """Return the name that the table has for `name`.  Raises UnknownCommand with runc's text, which tests read."""
+    name = ALIASES.get(name, name)
+    if name not in COMMANDS:
+        raise UnknownCommand(f"No help topic for '{name}'", hint="the command `help` lists all commands")
+    return name
+
+
+def load(name: str) -> Command:
+    """Import the command; `name` is one that `canonical` returned."""
+    command: Command = __import__(f"orlop.cli.{name}", fromlist=("COMMAND",)).COMMAND
+    return command
