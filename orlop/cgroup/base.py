@@ -1,0 +1,145 @@
+"""What the runtime asks of a container's cgroup, whatever version, driver or privilege the host has.
+
+new → create(resources) → the first process joins → [restrict_devices] → … set, freeze, kill … → delete
+             │                     ├ version 2: it is cloned into `clone_into()`
+             │                     └ version 1: it writes "0" to each of `join_files()` itself
+             └ a failure later on: undo
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..errors import CgroupError, ConfigError
+from . import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    # `linux.resources` of the config; checked before it comes here.
+    Resources = Mapping[str, object]
+    # A sub-cgroup to run in: controller to relative path, or {"": path} for all (`exec --cgroup`).
+    Below = Mapping[str, str]
+
+
+class Cgroup:
+    """The cgroup of one container, in all hierarchies that the host has.
+
+    `paths` is what state.json records as `cgroup_paths`: {"": directory} on version 2, controller to directory on
+    version 1.  `rootless` says that device rules may fail.  `lenient` says that all that the kernel does not permit is
+    tolerated where no limit is asked for, joining included: the runtime is rootless and the config names no cgroup.
+    Nothing blocks but where it is said.
+    """
+
+    __slots__ = ("_made", "lenient", "paths", "rootless")
+
+    def __init__(self, paths: dict[str, str], *, rootless: bool = False, lenient: bool = False) -> None:
+        self.paths = paths
+        self.rootless = rootless
+        self.lenient = lenient
+        self._made: list[str] = []
+
+    def create(
+        self,
+        resources: Resources | None,
+        *,
+        user_namespace: bool = False,
+        device_paths: Collection[str] = (),
+        devices: bool = True,
+    ) -> None:
+        """Make the cgroup, check that it is empty and not frozen, and apply the limits.
+
+        `user_namespace`: the runtime itself is in one, so device rules are not possible and are left out.
+        `device_paths`: those of `linux.devices`, which replace default devices.  `devices=False` leaves the device
+        rules of version 1 to a later `restrict_devices`.  Undoes what it did when it fails.  Raises CgroupError and
+        ConfigError.
+        """
+        raise NotImplementedError
+
+    def set(self, resources: Resources | None) -> None:
+        """Apply the limits, not the device rules, to a living container too.  Raises CgroupError and ConfigError."""
+        raise NotImplementedError
+
+    def restrict_devices(self, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
+        """Apply the device rules by files, which is version 1's way.  Raises CgroupError and ConfigError."""
+
+    def device_program(self, resources: Resources | None, device_paths: Collection[str] = ()) -> bytes | None:
+        """Return the instructions of the BPF_PROG_TYPE_CGROUP_DEVICE program to attach, which is version 2's way."""
+        return None
+
+    def join_files(self, below: Below | None = None) -> tuple[str, ...]:
+        """Return the files into which a new process writes "0" about itself, in this order."""
+        return ()
+
+    def clone_into(self, below: Below | None = None) -> str | None:
+        """Return the directory for CLONE_INTO_CGROUP, which version 2 and the version 2 part of a hybrid host want."""
+        return None
+
+    def kill(self) -> None:
+        """Send SIGKILL to all processes, and thaw them, so that they die."""
+        raise NotImplementedError
+
+    def freeze(self) -> None:
+        """Stop all processes.  Blocks until they are, 10 seconds at most."""
+        raise NotImplementedError
+
+    def thaw(self) -> None:
+        """Let the processes of a frozen cgroup go on."""
+        raise NotImplementedError
+
+    def frozen(self) -> bool:
+        """Tell whether this very cgroup, and not only one above it, is frozen.  A missing one is not."""
+        raise NotImplementedError
+
+    def pids(self, *, nested: bool = True) -> list[int]:
+        """Return the ids of the processes in it and (`nested`) in all cgroups below it.  Raises CgroupError."""
+        path = self.process_path()
+        return files.processes(path, nested=nested) if path else []
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to each process once.  One that is gone by then is fine; raises OSError for others."""
+        for pid in self.pids():
+            try:
+                os.kill(pid, signum)
+            except ProcessLookupError:
+                pass
+
+    def undo(self) -> None:
+        """Take back `create`: remove the cgroups, and the parents, that it made.  Never raises."""
+        files.unmake(self._made)
+
+    def delete(self) -> None:
+        """Remove the cgroups and all below them; missing ones are fine.  Raises CgroupError after having tried all."""
+        failure: CgroupError | None = None
+        for path in dict.fromkeys(self.paths.values()):
+            try:
+                files.remove(path)
+            except CgroupError as error:
+                failure = error
+        if failure:
+            raise failure
+
+    def process_path(self) -> str | None:
+        """Return the directory in whose hierarchy processes are counted."""
+        return self.paths.get("devices") or next(iter(self.paths.values()), None)
+
+    def check_free(self) -> None:
+        """Refuse a cgroup that was there before and holds processes, or is frozen (runtime-spec: "fitness check")."""
+        if found := len(self.pids()):
+            raise _unfit(f"container's cgroup is not empty: {found} process(es) found", self.process_path())
+        if self.frozen():
+            raise _unfit("container's cgroup unexpectedly frozen", self.process_path())
+
+
+def _unfit(message: str, path: str | None) -> CgroupError:
+    return CgroupError(errno.EBUSY, message, field="linux.cgroupsPath", path=path)
+
+
+def below_path(directory: str, relative: str) -> str:
+    """Return a cgroup below `directory`.  Raises ConfigError for a path that leads out of it."""
+    parts = [part for part in relative.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise ConfigError(f"bad sub cgroup path: {relative}")
+    return "/".join([directory, *parts])

@@ -1,0 +1,168 @@
+"""The few things done to the files of a cgroup file system: read, write, make, remove, list processes.
+
+cgroup file systems are the host's, nobody inside a container can put a link into them, so plain paths are used.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from ..errors import CgroupError
+
+# What the kernel says for "you may not", also on a read-only mount.
+PERMISSION = (errno.EPERM, errno.EACCES, errno.EROFS)
+# A cgroup that is removed while we look: the file is not there, or its cgroup is dead.
+GONE = (errno.ENOENT, errno.ENODEV)
+
+_MKDIR_TRIES = 1000
+_BUSY_RETRIES = 10
+_FIRST_DELAY = 0.001  # seconds, doubled with each retry: one second in all
+
+
+def reason(error: int) -> str:
+    """Return the kernel's words for an errno as the end of a message: "permission denied"."""
+    text = os.strerror(error)
+    return text[:1].lower() + text[1:]
+
+
+def read(path: str) -> str:
+    """Return the content of a cgroup file.  Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        text = os.read(descriptor, 65536)
+        while chunk := os.read(descriptor, 65536):
+            text += chunk
+    finally:
+        os.close(descriptor)
+    return text.decode("ascii", "surrogateescape")
+
+
+def write(path: str, *values: str, field: str | None = None) -> None:
+    """Write each value with a write of its own, which is how cgroup files take more than one.
+
+    Raises CgroupError that names `field`, the file and the value.
+    """
+    value = ""
+    call = "open"
+    try:
+        descriptor = os.open(path, os.O_WRONLY)
+        call = "write"
+        try:
+            for value in values:
+                os.write(descriptor, value.encode())
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        code = error.errno or errno.EIO
+        prefix = f"{field}: " if field else ""
+        raise CgroupError(
+            code,
+            f'{prefix}cannot write "{value or " ".join(values)}" to {path}: {reason(code)}',
+            call=call,
+            field=field,
+            path=path,
+        ) from None
+
+
+def make(path: str) -> list[str]:
+    """Make a cgroup and the parents that it lacks; return what was made, the topmost first (empty: it was there).
+
+    The last one is tried first, as the parents are nearly always there.  Raises CgroupError, and leaves nothing then.
+    """
+    made: list[str] = []
+    missing = [path]
+    for _ in range(_MKDIR_TRIES):  # bounded, as somebody may remove a parent between our making it and using it
+        try:
+            os.mkdir(missing[-1], 0o755)
+            made.append(missing[-1])
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            missing.append(os.path.dirname(missing[-1]))
+            continue
+        except OSError as error:
+            unmake(made)
+            raise _cannot("create", "mkdir", error.errno or errno.EIO, missing[-1]) from None
+        missing.pop()
+        if not missing:
+            return made
+    unmake(made)
+    raise _cannot("create", "mkdir", errno.ENOENT, path)
+
+
+def unmake(made: list[str]) -> None:
+    """Remove what `make` made, in so far as nobody uses it by now."""
+    while made:
+        try:
+            os.rmdir(made.pop())
+        except OSError:
+            pass
+
+
+def remove(path: str) -> None:
+    """Remove a cgroup and all below it; a missing one is fine.
+
+    Processes that are about to die keep a cgroup busy, so EBUSY is retried with a doubling delay: blocks for a second
+    at most for each.  Raises CgroupError.
+    """
+    if _rmdir(path) in (0, *GONE):
+        return
+    try:
+        below = [entry.path for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
+    except OSError as error:  # rmdir says EROFS on a read-only mount even for what is not there
+        if error.errno in GONE:
+            return
+        raise _cannot("remove", "rmdir", error.errno or errno.EIO, path) from None
+    for each in below:
+        remove(each)
+    delay = _FIRST_DELAY
+    for _ in range(_BUSY_RETRIES):
+        code = _rmdir(path)
+        if code != errno.EBUSY:
+            break
+        time.sleep(delay)
+        delay *= 2
+    else:
+        code = _rmdir(path)
+    if code and code not in GONE:
+        raise _cannot("remove", "rmdir", code, path)
+
+
+def processes(path: str, *, nested: bool) -> list[int]:
+    """Return the ids, in our pid namespace, of a cgroup's processes and, if `nested`, of those of all cgroups below it.
+
+    A cgroup that is missing or vanishes has none.  Raises CgroupError.
+    """
+    try:
+        found = [int(line) for line in read(path + "/cgroup.procs").split()]
+        if nested:
+            for entry in os.scandir(path):
+                if entry.is_dir(follow_symlinks=False):
+                    found += processes(entry.path, nested=True)
+    except OSError as error:
+        code = error.errno or errno.EIO
+        if code in GONE or code == errno.EOPNOTSUPP:  # the latter: a threaded cgroup, whose processes are further up
+            return []
+        message = f"cannot read the processes of {path}: {reason(code)}"
+        raise CgroupError(code, message, call="read", path=path) from None
+    return found
+
+
+def _rmdir(path: str) -> int:
+    try:
+        os.rmdir(path)
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
+
+
+def _cannot(verb: str, call: str, code: int, path: str) -> CgroupError:
+    return CgroupError(
+        code,
+        f"linux.cgroupsPath: cannot {verb} cgroup {path}: {reason(code)}",
+        call=call,
+        field="linux.cgroupsPath",
+        path=path,
+    )

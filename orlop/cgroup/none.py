@@ -1,0 +1,56 @@
+"""No cgroup at all: where cgroups are disabled, or a rootless runtime finds none that it could use."""
+
+from __future__ import annotations
+
+import errno
+
+from ..errors import CgroupError
+from .base import Cgroup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from .base import Resources
+
+
+class NoCgroup(Cgroup):
+    """Does nothing, and refuses what cannot be done without a cgroup."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__({}, lenient=True)
+
+    def create(
+        self,
+        resources: Resources | None,
+        *,
+        user_namespace: bool = False,
+        device_paths: Collection[str] = (),
+        devices: bool = True,
+    ) -> None:
+        self.set(resources)
+
+    def set(self, resources: Resources | None) -> None:
+        from .fields import says_something
+
+        for name, section in (resources or {}).items():
+            if name != "devices" and says_something(section):
+                raise _without(f"linux.resources.{name}", "cannot set limits")
+
+    def kill(self) -> None:
+        raise _without("linux.cgroupsPath", "cannot kill all processes")
+
+    def freeze(self) -> None:
+        raise _without("linux.cgroupsPath", "cannot freeze")
+
+    def thaw(self) -> None:
+        raise _without("linux.cgroupsPath", "cannot thaw")
+
+    def frozen(self) -> bool:
+        return False
+
+
+def _without(field: str, what: str) -> CgroupError:
+    return CgroupError(errno.ENOENT, f"{field}: {what}: the container has no cgroup", field=field)

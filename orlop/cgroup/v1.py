@@ -1,0 +1,223 @@
+"""Cgroups of version 1: one directory a hierarchy, and on a hybrid host one more in the version 2 hierarchy."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..errors import CgroupError, ConfigError
+from . import files
+from .base import Cgroup, below_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from .base import Below, Resources
+    from .devices import Policy
+
+# The hierarchies that a container joins, those of runc and in its order.  A hierarchy that the host lacks is left out,
+# but for `devices`: without its rules a container could open the host's disks.
+CONTROLLERS = (
+    "cpuset",
+    "devices",
+    "memory",
+    "cpu",
+    "cpuacct",
+    "pids",
+    "blkio",
+    "hugetlb",
+    "net_cls",
+    "net_prio",
+    "perf_event",
+    "freezer",
+    "rdma",
+    "name=systemd",
+    "misc",
+)
+UNIFIED = ""  # the version 2 hierarchy of a hybrid host
+
+
+class CgroupV1(Cgroup):
+    """A cgroup of version 1 or of a hybrid host."""
+
+    __slots__ = ()
+
+    def create(
+        self,
+        resources: Resources | None,
+        *,
+        user_namespace: bool = False,
+        device_paths: Collection[str] = (),
+        devices: bool = True,
+    ) -> None:
+        try:
+            self._make(resources)
+            self.set(resources)
+            if devices and not user_namespace:
+                self.restrict_devices(resources, device_paths)
+        except BaseException:
+            self.undo()
+            raise
+
+    def set(self, resources: Resources | None) -> None:
+        if not resources or not any(resources[name] for name in resources if name != "devices"):
+            return  # a config without limits does not pay for their tables
+        from . import fields, limits
+
+        limits.apply(fields.writes(resources, 1), self.paths.get)
+
+    def restrict_devices(self, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
+        path = self.paths.get("devices")
+        if path is None:  # not joined, which only a rootless runtime tolerates
+            return
+        from . import devices
+
+        target = devices.policy(resources, device_paths)
+        # A new cgroup has the rules of its parent, and nobody in it who could notice a new beginning.
+        fresh = path in self._made
+        current = devices.Policy(allow=True) if fresh else _current(path)
+        try:
+            for file, lines in devices.by_file(devices.transition(current, target)):
+                files.write(f"{path}/{file}", *lines, field=devices.FIELD)
+        except CgroupError as error:
+            if not (self.rootless and error.errno in files.PERMISSION):
+                raise
+            return
+        if not fresh:
+            _verify(path, target)
+
+    def join_files(self, below: Below | None = None) -> tuple[str, ...]:
+        # `tasks`, not `cgroup.procs`: who writes 0 there moves only itself, and the kernel then leaves out
+        # cgroup_threadgroup_rwsem, whose first writer after a pause waits for an RCU grace period: 7 to 11 ms.
+        directories = self._below(below)
+        return tuple(dict.fromkeys(f"{path}/tasks" for name, path in directories.items() if name != UNIFIED))
+
+    def clone_into(self, below: Below | None = None) -> str | None:
+        return self._below(below).get(UNIFIED)
+
+    def kill(self) -> None:
+        gone: set[int] = set()
+        if unified := self.paths.get(UNIFIED):
+            try:
+                files.write(unified + "/cgroup.kill", "1")
+            except CgroupError as error:
+                if error.errno not in files.GONE:
+                    raise
+            gone = set(files.processes(unified, nested=True))  # those that are about to die
+        frozen = self.paths.get("freezer")
+        if not gone.issuperset(self.pids()):  # a host without the version 2 part, or somebody moved a process
+            self._kill_each(frozen)
+        if frozen:
+            self._thaw(frozen)  # a frozen process does not die before that
+
+    def _kill_each(self, freezer_path: str | None) -> None:
+        """Kill one by one, frozen so that none forks faster than we signal."""
+        if freezer_path:
+            from . import freezer
+
+            try:
+                freezer.freeze_v1(freezer_path)
+            except CgroupError:
+                pass  # the signal is still worth it
+        self.signal(9)
+
+    def _thaw(self, path: str) -> None:
+        from . import freezer
+
+        try:
+            freezer.thaw_v1(path)
+        except CgroupError as error:
+            if error.errno not in files.GONE:
+                raise
+
+    def freeze(self) -> None:
+        from . import freezer
+
+        freezer.freeze_v1(self._freezer())
+
+    def thaw(self) -> None:
+        from . import freezer
+
+        freezer.thaw_v1(self._freezer())
+
+    def frozen(self) -> bool:
+        from . import freezer
+
+        path = self.paths.get("freezer")
+        return path is not None and freezer.frozen_v1(path)
+
+    def _freezer(self) -> str:
+        try:
+            return self.paths["freezer"]
+        except KeyError:
+            message = "cannot toggle freezer: cgroups not configured for container"
+            raise CgroupError(errno.ENOENT, message, field="linux.cgroupsPath") from None
+
+    def _make(self, resources: Resources | None) -> None:
+        there = False
+        for path in dict.fromkeys(self.paths.values()):
+            try:
+                made = files.make(path)
+            except CgroupError as error:
+                if not (self.lenient and error.errno in files.PERMISSION):
+                    raise
+                self.paths = {name: each for name, each in self.paths.items() if each != path}
+                continue
+            self._made += made
+            there = there or not made
+        if cpuset := self.paths.get("cpuset"):
+            _fill_cpuset(cpuset, resources)
+        if there:  # one that we made has no process, and cannot be frozen itself
+            self.check_free()
+
+    def _below(self, below: Below | None) -> dict[str, str]:
+        if not below:
+            return self.paths
+        if UNIFIED in below:
+            return {name: below_path(path, below[UNIFIED]) for name, path in self.paths.items()}
+        if unknown := [name for name in below if name not in self.paths]:
+            raise ConfigError(f"unknown controller {unknown[0]} in SubCgroupPaths")
+        return {name: below_path(path, below.get(name, "")) for name, path in self.paths.items()}
+
+
+def _fill_cpuset(path: str, resources: Resources | None) -> None:
+    """Give a cgroup the processors and memory nodes of its parent: one without takes no process (cpuset(7)).
+
+    Those that the config names are set with the other limits, but the ones above it must have them even then.
+    """
+    cpu = resources.get("cpu") if resources else None
+    asked = cpu if isinstance(cpu, dict) else {}
+    for key in ("cpus", "mems"):
+        if asked.get(key):
+            _inherited(os.path.dirname(path), f"cpuset.{key}")
+        else:
+            _inherited(path, f"cpuset.{key}")
+
+
+def _inherited(path: str, file: str) -> str:
+    """Return the value of a cpuset file, after having copied it from the parent where it is empty."""
+    name = f"{path}/{file}"
+    try:
+        value = files.read(name).strip()
+    except OSError as error:
+        code = error.errno or errno.EIO
+        raise CgroupError(code, f"cannot read {name}: {files.reason(code)}", call="read", path=name) from None
+    if not value:
+        value = _inherited(os.path.dirname(path), file)
+        files.write(name, value, field="linux.cgroupsPath")
+    return value
+
+
+def _current(path: str) -> Policy:
+    from . import devices
+
+    return devices.parse_list(files.read(path + "/devices.list"))
+
+
+def _verify(path: str, target: Policy) -> None:
+    """Look whether the kernel has what we wrote: it accepts, and ignores, what it cannot express."""
+    got = _current(path)
+    if got.allow != target.allow or (not target.allow and got.exceptions != target.exceptions):
+        message = "linux.resources.devices: resulting devices cgroup doesn't match the rules"
+        raise CgroupError(errno.EINVAL, message, field="linux.resources.devices", path=path + "/devices.list")

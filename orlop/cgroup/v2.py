@@ -1,0 +1,210 @@
+"""Cgroups of version 2: one directory, whose controllers must be enabled in every cgroup above it."""
+
+from __future__ import annotations
+
+import errno
+
+from ..errors import CgroupError
+from . import files
+from .base import Cgroup, below_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from .base import Below, Resources
+    from .fields import Write
+
+# Limits on these need a domain; the others work in a threaded cgroup too (cgroups(7), "thread mode").
+_DOMAIN_CONTROLLERS = ("memory", "io", "cpu", "hugetlb")
+
+
+class CgroupV2(Cgroup):
+    """A cgroup of version 2.  `mount` is where the hierarchy is mounted, `controllers` are those of its top."""
+
+    __slots__ = ("controllers", "mount")
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        mount: str,
+        controllers: tuple[str, ...] = (),
+        rootless: bool = False,
+        lenient: bool = False,
+    ) -> None:
+        super().__init__({"": path}, rootless=rootless, lenient=lenient)
+        self.mount = mount
+        self.controllers = controllers
+
+    def create(
+        self,
+        resources: Resources | None,
+        *,
+        user_namespace: bool = False,
+        device_paths: Collection[str] = (),
+        devices: bool = True,
+    ) -> None:
+        writes = _writes(resources)
+        path = self.paths[""]
+        try:
+            try:
+                self._made = files.make(path)
+            except CgroupError as error:
+                self._refused(error, writes)
+                return
+            self._enable(path, writes)
+            if not self._made:  # one that we made has no process, and cannot be frozen itself
+                self.check_free()
+            self._apply(resources, writes)
+        except BaseException:
+            self.undo()
+            raise
+
+    def set(self, resources: Resources | None) -> None:
+        self._apply(resources, _writes(resources))
+
+    def device_program(self, resources: Resources | None, device_paths: Collection[str] = ()) -> bytes | None:
+        from . import device_program, devices
+
+        return device_program.program(devices.policy(resources, device_paths))
+
+    def clone_into(self, below: Below | None = None) -> str | None:
+        path = self.paths.get("")
+        return below_path(path, below.get("", "")) if path and below else path
+
+    def kill(self) -> None:
+        try:
+            for path in self.paths.values():
+                files.write(path + "/cgroup.kill", "1")  # kernel 5.14; frozen processes die of it too
+        except CgroupError as error:
+            if error.errno not in files.GONE:
+                raise
+
+    def freeze(self) -> None:
+        from . import freezer
+
+        freezer.freeze_v2(self._path())
+
+    def thaw(self) -> None:
+        from . import freezer
+
+        freezer.thaw_v2(self._path())
+
+    def frozen(self) -> bool:
+        from . import freezer
+
+        path = self.paths.get("")
+        return path is not None and freezer.frozen_v2(path)
+
+    def _path(self) -> str:
+        if not self.paths:
+            message = "cannot toggle freezer: cgroups not configured for container"
+            raise CgroupError(errno.ENOENT, message, field="linux.cgroupsPath")
+        return self.paths[""]
+
+    def _apply(self, resources: Resources | None, writes: list[Write]) -> None:
+        if not writes:
+            return
+        from . import limits
+
+        memory = resources.get("memory") if resources else None
+        if isinstance(memory, dict) and self.paths:
+            limits.check_usage(memory, self.paths[""])
+        limits.apply(writes, lambda _controller: self.paths.get(""))
+
+    def _refused(self, error: CgroupError, writes: list[Write]) -> None:
+        """Go on without a cgroup, where a rootless runtime may make none and no limit needs one."""
+        if not (self.lenient and error.errno in files.PERMISSION):
+            raise error
+        if any(write.controller in self.controllers for write in writes):
+            error.message = (
+                "rootless needs no limits + no cgrouppath when no permission is granted for cgroups: " + error.message
+            )
+            raise error
+        self.paths = {}
+
+    def _enable(self, path: str, writes: list[Write]) -> None:
+        """Enable all controllers of the top in each cgroup above `path`, so that it has them, as far as we may.
+
+        A limit whose controller could not be enabled fails when it is written, with a better message.  Most often
+        the container before this one has enabled them, so the cgroup itself is asked first.
+        """
+        if path == self.mount:
+            return
+        if _missing(self.controllers, path, "cgroup.controllers") or _type(path) != "domain":
+            _check_type(self.mount, writes)
+            here = self.mount
+            for name in path[len(self.mount) :].strip("/").split("/"):
+                _enable_below(here)
+                here += "/" + name
+                _check_type(here, writes)
+
+
+def _enable_below(path: str) -> None:
+    """Give the children of a cgroup all controllers that it has itself."""
+    try:
+        wanted = files.read(path + "/cgroup.controllers").split()
+    except OSError:
+        return
+    missing = _missing(wanted, path, "cgroup.subtree_control")
+    if not missing:
+        return
+    control = path + "/cgroup.subtree_control"
+    try:
+        files.write(control, " ".join("+" + name for name in missing))
+    except CgroupError as error:
+        if error.call == "open" or len(missing) == 1:
+            return
+        for name in missing:  # the kernel takes all or none: a realtime process alone keeps `cpu` away
+            try:
+                files.write(control, "+" + name)
+            except CgroupError:
+                pass
+
+
+def _missing(wanted: Collection[str], path: str, file: str) -> list[str]:
+    if not wanted:
+        return []
+    try:
+        there = files.read(f"{path}/{file}").split()
+    except OSError:
+        return []
+    return [name for name in wanted if name not in there]
+
+
+def _type(path: str) -> str:
+    try:
+        return files.read(path + "/cgroup.type").strip()
+    except OSError:  # the top has none
+        return "domain"
+
+
+def _check_type(path: str, writes: list[Write]) -> None:
+    """Refuse limits that a threaded cgroup cannot have; make one threaded that cannot be a domain."""
+    kind = _type(path)
+    if kind == "domain":
+        return
+    needs_domain = any(write.controller in _DOMAIN_CONTROLLERS for write in writes)
+    if kind == "domain invalid":
+        if needs_domain:
+            raise _unusable(path, "it is in an invalid state")
+        try:
+            files.write(path + "/cgroup.type", "threaded")
+        except CgroupError:
+            pass
+    elif needs_domain:
+        raise _unusable(path, f"it is in {kind} mode")
+
+
+def _unusable(path: str, why: str) -> CgroupError:
+    message = f'cannot enter cgroupv2 "{path}" with domain controllers -- {why}'
+    return CgroupError(errno.EOPNOTSUPP, message, field="linux.cgroupsPath", path=path)
+
+
+def _writes(resources: Resources | None) -> list[Write]:
+    if not resources or not any(resources[name] for name in resources if name != "devices"):
+        return []  # a config without limits does not pay for their tables
+    from . import fields
+
+    return fields.writes(resources, 2)
