@@ -1,0 +1,98 @@
+"""The supervisor's end of an executor: spawn it, hear its events, answer.
+
+`os.posix_spawn` shares the caller's memory until the exec (vfork), so it is quick and safe in programs with threads.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from _socket import AF_UNIX, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_SEQPACKET, SOL_SOCKET, socketpair
+from _struct import Struct, unpack
+
+from orlop.executor.image import sealed
+from orlop.program.encode import encode
+from orlop.program.layout import EVENT_HEAD, EVENT_HEAD_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
+
+    from orlop.program.ops import Program
+
+_HEAD = Struct(EVENT_HEAD)
+_PAYLOAD = 256 * 1024
+_FDS = 2 * 4
+# The executor gets the default action for every signal but those that glibc keeps for itself.
+_SIGNALS = [number for number in range(1, 65) if number not in (9, 19, 32, 33)]
+
+
+class Event:
+    """One event of a program (plan/events.py).  Whoever takes it owns the descriptors."""
+
+    __slots__ = ("fds", "kind", "op", "payload", "value")
+
+    def __init__(self, kind: int, op: int, value: int, payload: bytes, fds: tuple[int, ...]) -> None:
+        self.kind = kind
+        self.op = op
+        self.value = value
+        self.payload = payload
+        self.fds = fds
+
+
+class Executor:
+    """A spawned executor.  `pid` is that of the process that was spawned, which clones the container's and exits."""
+
+    def __init__(self, program: Program, *, inherit: tuple[tuple[int, int], ...] = (), encoded: bytes | None = None) -> None:
+        """Spawn it.  `inherit` lists (descriptor, number): what it gets beside the standard streams and its socket."""
+        self.program = program
+        ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
+        image = -1
+        # Descriptors move out of the way first, so that no dup2 of the spawn overwrites the source of a later one.
+        moved: list[int] = []
+        beyond = program.control + 1 + len(inherit) + 8
+        try:
+            image = sealed(encoded or encode(program), program.scratch, program.architecture)
+            actions = []
+            for source, number in ((theirs.fileno(), program.control), *inherit):
+                moved.append(fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, beyond))
+                actions.append((os.POSIX_SPAWN_DUP2, moved[-1], number))
+            self.pid = os.posix_spawn(
+                f"/proc/self/fd/{image}",
+                ["orlop", "init"],
+                {},
+                file_actions=actions,
+                setsigmask=(),
+                setsigdef=_SIGNALS,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            for fd in (*moved, image):
+                if fd >= 0:
+                    os.close(fd)
+        self.socket: socket = ours
+
+    def receive(self) -> Event | None:
+        """The next event; None when the last process that could send one is gone, or has become the container's program.
+
+        Blocks until there is one: poll `socket` before.
+        """
+        data, ancillary, _flags, _address = self.socket.recvmsg(EVENT_HEAD_SIZE + _PAYLOAD, 16 + _FDS, MSG_CMSG_CLOEXEC)
+        if not data:
+            return None
+        fds: tuple[int, ...] = ()
+        for level, kind, content in ancillary:
+            if level == SOL_SOCKET and kind == SCM_RIGHTS:
+                fds += unpack(f"<{len(content) // 4}i", content[: len(content) // 4 * 4])
+        return Event(*_HEAD.unpack_from(data), data[EVENT_HEAD_SIZE:], fds)
+
+    def answer(self, data: bytes = b"\0") -> None:
+        """Let the program go on from where it waits."""
+        self.socket.send(data)
+
+    def close(self) -> None:
+        """Let go: a program that waits for an answer ends."""
+        self.socket.close()

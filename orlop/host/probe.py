@@ -1,0 +1,96 @@
+"""Asks this host what a plan depends on (plan/facts.py)."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from orlop.plan.facts import FILE, NULL, OTHER, Facts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.spec.types import Process, Spec
+
+_INFINITY = 0xFFFF_FFFF_FFFF_FFFF
+_LIMIT_ORDER = (
+    "cpu time", "file size", "data size", "stack size", "core file size", "resident set", "processes", "open files",
+    "locked memory", "address space", "file locks", "pending signals", "msgqueue size", "nice priority",
+    "realtime priority", "realtime timeout",
+)  # fmt: skip
+
+
+def read_text(path: str) -> str:
+    """A small file of /proc or /sys.  Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(fd, 65536):
+            parts.append(part)
+        return b"".join(parts).decode("utf-8", "surrogateescape")
+    finally:
+        os.close(fd)
+
+
+def facts(spec: Spec, process: Process, *, unified: bool, no_pivot: bool = False) -> Facts:
+    """The facts that the plan of this config asks for, and no others.
+
+    Raises OSError where /proc cannot be read.
+    """
+    uid = os.geteuid()
+    return Facts(
+        architecture=os.uname().machine,
+        uid=uid,
+        privileged=uid == 0,
+        last_capability=int(read_text("/proc/sys/kernel/cap_last_cap")) if process.get("capabilities") else 0,
+        unified=unified,
+        sources=_sources(spec),
+        limits=_limits() if process.get("rlimits") else {},
+        stdio=(_stream(0), _stream(1), _stream(2)),
+        proc_mounts=_proc_mounts() if no_pivot else (),
+    )
+
+
+def _sources(spec: Spec) -> dict[str, bool]:
+    """Of each bind source, whether it is a directory; one that cannot be seen is left out."""
+    found = {}
+    for mount in spec.get("mounts") or []:
+        source = mount.get("source")
+        if source and ("bind" in (mount.get("options") or ()) or "rbind" in (mount.get("options") or ())):
+            try:
+                found[source] = stat.S_ISDIR(os.stat(source).st_mode)
+            except OSError:
+                continue
+    return found
+
+
+def _limits() -> dict[int, tuple[int, int]]:
+    lines = read_text("/proc/self/limits").splitlines()[1:]
+    rows = {line[:26].strip().removeprefix("Max "): line[26:].split()[:2] for line in lines}
+    out = {}
+    for number, name in enumerate(_LIMIT_ORDER):
+        if name in rows:
+            soft, hard = (_INFINITY if word == "unlimited" else int(word) for word in rows[name])
+            out[number] = (soft, hard)
+    return out
+
+
+def _stream(fd: int) -> str:
+    try:
+        found = os.fstat(fd)
+    except OSError:
+        return NULL
+    if stat.S_ISREG(found.st_mode):
+        return FILE
+    if stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3):
+        return NULL
+    return OTHER
+
+
+def _proc_mounts() -> tuple[str, ...]:
+    """Where the host has proc and sysfs, the deepest first."""
+    places = []
+    for line in read_text("/proc/self/mountinfo").splitlines():
+        before, _, after = line.partition(" - ")
+        if after.split()[0] in ("proc", "sysfs"):
+            places.append(before.split()[4].encode().decode("unicode_escape"))
+    return tuple(sorted(places, reverse=True))

@@ -1,0 +1,218 @@
+"""In the runtime's namespaces: get ready, then clone the process that becomes the container.
+
+    executor, spawned by the supervisor            the container's first process
+    open what only the host can see
+    setns to the namespaces given by path
+    clone3(new namespaces, into the cgroup) ─────▶ write "0" to the v1 cgroups' task files
+    event PID; exit                                open bind sources while still the host's user
+                                                   wait for the id maps, become the mapped root
+"""
+
+from __future__ import annotations
+
+from errno import EINVAL, EPERM
+from _struct import pack
+
+from orlop.plan import events
+from orlop.program import linux
+from orlop.program.builder import CLONE_ARGS_CGROUP, Builder
+from orlop.program.layout import WHEN_NOT_ZERO
+from orlop.program.ops import Label
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.plan.construction import Construction
+
+# In this order the paths are joined: the user namespace after those that its owner might not be allowed to join, the
+# mount namespace last, because the paths of the others are the runtime's.
+JOIN_ORDER = ("ipc", "uts", "network", "pid", "cgroup", "time", "user", "mount")
+FLAGS = {
+    "ipc": linux.CLONE_NEWIPC,
+    "uts": linux.CLONE_NEWUTS,
+    "network": linux.CLONE_NEWNET,
+    "pid": linux.CLONE_NEWPID,
+    "cgroup": linux.CLONE_NEWCGROUP,
+    "time": linux.CLONE_NEWTIME,
+    "user": linux.CLONE_NEWUSER,
+    "mount": linux.CLONE_NEWNS,
+}
+WAIT_BUFFER = 8
+
+
+def only_known_descriptors(c: Construction) -> None:
+    """Close what a careless caller left open: nothing but the standard streams, wanted descriptors and the socket."""
+    c.b.purpose("descriptors")
+    c.b.do("close_range", c.request.control + 1, 0xFFFF_FFFF, 0)
+
+
+def oom_score(c: Construction) -> None:
+    """The score is inherited, so it is written before the clone, where /proc is the host's."""
+    score = c.process.get("oomScoreAdj")
+    if score is None:
+        return
+    b = c.b
+    b.purpose("process.oomScoreAdj", f"error writing {score} to oom_score_adj", _PRIVILEGE)
+    write_file(b, "/proc/self/oom_score_adj", str(score))
+
+
+_PRIVILEGE = {EPERM: "lowering the score below the runtime's own needs CAP_SYS_RESOURCE"}
+
+
+def write_file(b: Builder, path: str, text: str) -> None:
+    """Write a file of the host's /proc or /sys."""
+    fd = b.get("openat", linux.AT_FDCWD, path, linux.O_WRONLY | linux.O_CLOEXEC, 0)
+    b.do("write", fd, text, len(text))
+    b.close(fd)
+
+
+def open_cgroup(c: Construction) -> None:
+    """Open the ways into the cgroup, and put the device filter on it."""
+    entry = c.request.cgroup
+    b = c.b
+    b.purpose("linux.cgroupsPath", "unable to open the container's cgroup")
+    for path in entry.tasks:
+        c.opened[path] = b.get("openat", linux.AT_FDCWD, path, linux.O_WRONLY | linux.O_CLOEXEC, 0)
+    if entry.directory is None:
+        return
+    flags = linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC
+    c.opened[entry.directory] = b.get("openat", linux.AT_FDCWD, entry.directory, flags, 0)
+    if entry.device_program:
+        _attach_device_filter(c, entry.directory, entry.device_program)
+
+
+def _attach_device_filter(c: Construction, directory: str, instructions: bytes) -> None:
+    b = c.b
+    b.purpose("linux.resources.devices", "unable to attach the device filter")
+    code, licence = b.constant(instructions), b.string("Apache")
+    load = b.constant(pack("<IIQQ96x", linux.BPF_PROG_TYPE_CGROUP_DEVICE, len(instructions) // 8, code, licence))
+    program = b.get("bpf", linux.BPF_PROG_LOAD, load, 120)
+    target = b.get("openat", linux.AT_FDCWD, directory, linux.O_DIRECTORY | linux.O_CLOEXEC, 0)
+    attach = b.variable(pack("<IIII", 0, 0, linux.BPF_CGROUP_DEVICE, linux.BPF_F_ALLOW_MULTI))
+    b.store(attach, 4, target)
+    b.store(attach + 4, 4, program)
+    b.do("bpf", linux.BPF_PROG_ATTACH, attach, 16)
+    b.close(target, program)
+
+
+def join_namespaces(c: Construction) -> None:
+    """Join the namespaces that are given by path; the clone inherits them."""
+    b = c.b
+    joined = [kind for kind in JOIN_ORDER if c.joins(kind)]
+    if not joined:
+        return
+    handles = []
+    for kind in joined:
+        path = c.joins(kind) or ""
+        b.purpose(_field(c, kind), f'unable to join the {kind} namespace "{path}"', _WRONG_TYPE)
+        handles.append(b.get("openat", linux.AT_FDCWD, path, linux.O_RDONLY | linux.O_CLOEXEC, 0))
+    b.purpose("process", "unable to protect the executor from the namespaces it joins")
+    b.do("prctl", linux.PR_SET_DUMPABLE, 0, 0, 0, 0)  # CVE-2016-9962
+    for kind, handle in zip(joined, handles, strict=True):
+        b.purpose(_field(c, kind), f'unable to join the {kind} namespace "{c.joins(kind)}"', _WRONG_TYPE)
+        b.do("setns", handle, FLAGS[kind])
+        b.close(handle)
+
+
+_WRONG_TYPE = {EINVAL: "the path must be a namespace of this very type that is not the runtime's own user namespace"}
+
+
+def _field(c: Construction, kind: str) -> str:
+    rows = c.linux.get("namespaces") or []
+    index = next((i for i, row in enumerate(rows) if row["type"] == kind), 0)
+    return f"linux.namespaces[{index}]"
+
+
+def time_offsets(c: Construction) -> None:
+    """A time namespace takes its offsets while it is empty: it is unshared before the clone."""
+    if not c.creates("time"):
+        return
+    b = c.b
+    b.purpose(_field(c, "time"), "unable to make a time namespace")
+    if c.creates("user"):
+        _unshare_user(c)
+    b.do("unshare", linux.CLONE_NEWTIME)
+    for clock, offset in (c.linux.get("timeOffsets") or {}).items():
+        b.purpose(f"linux.timeOffsets.{clock}", "unable to set the clock's offset")
+        line = f"{clock} {offset.get('secs', 0)} {offset.get('nanosecs', 0)}\n"
+        write_file(b, "/proc/self/timens_offsets", line)
+
+
+def _unshare_user(c: Construction) -> None:
+    """The user namespace must own the time namespace, so it comes first and the executor itself moves into it."""
+    b = c.b
+    before = b.purpose(_field(c, "user"), "unable to make a user namespace")
+    b.do("unshare", linux.CLONE_NEWUSER)
+    pid = b.get("getpid")
+    b.event(events.PID, pid)
+    b.free(pid)
+    b.wait(b.space(WAIT_BUFFER), WAIT_BUFFER)
+    become_root(b)
+    b.resume(before)
+
+
+def clone(c: Construction) -> None:
+    """Clone the container's process as a child of the supervisor; from here on the operations are its own."""
+    b = c.b
+    flags = linux.CLONE_PARENT
+    for kind in ("mount", "pid", "network", "ipc", "uts", "user"):
+        if c.creates(kind) and not (kind == "user" and c.creates("time")):
+            flags |= FLAGS[kind]
+    directory = c.request.cgroup.directory
+    args = b.clone_args(flags | (linux.CLONE_INTO_CGROUP if directory else 0), 0)
+    b.purpose("linux.namespaces", "unable to clone the container's process", _CLONE_HINTS)
+    if directory:
+        b.store(args + CLONE_ARGS_CGROUP, 8, c.opened[directory])
+    parent, child = Label(), Label()
+    pid = b.get("clone3", args, linux.CLONE_ARGS_SIZE, on={WHEN_NOT_ZERO: parent})
+    b.jump(child)
+    b.place(parent)
+    b.event(events.PID, pid)
+    b.do("exit_group", 0)
+    b.place(child)
+    b.free(pid)
+    if directory:
+        b.close(c.opened.pop(directory))
+
+
+_CLONE_HINTS = {
+    EPERM: "new namespaces need CAP_SYS_ADMIN, or a user namespace that the host lets ordinary users make",
+    28: "the host's limit on namespaces is reached: see /proc/sys/user/max_*_namespaces",
+    11: "the host's or the cgroup's limit on processes is reached",
+}
+
+
+def join_cgroup(c: Construction) -> None:
+    """Each process moves itself: for `tasks` and the current task the kernel needs no global lock, as it does for
+    cgroup.procs and another's pid (kernel/cgroup/cgroup.c, cgroup_procs_write_start)."""
+    b = c.b
+    b.purpose("linux.cgroupsPath", "unable to join the container's cgroup")
+    for path in c.request.cgroup.tasks:
+        handle = c.opened.pop(path)
+        b.do("write", handle, "0", 1)
+        b.close(handle)
+    if c.creates("cgroup"):
+        b.purpose(_field(c, "cgroup"), "unable to make a cgroup namespace")
+        b.do("unshare", linux.CLONE_NEWCGROUP)
+
+
+def reset_affinity(c: Construction) -> None:
+    """The container gets every processor of its cpuset, whatever the runtime was pinned to."""
+    c.b.purpose("process", "unable to reset the CPU affinity")
+    c.b.do("sched_setaffinity", 0, 128, b"\xff" * 128, ignore=(EINVAL, EPERM))
+
+
+def mapped_root(c: Construction) -> None:
+    """Wait until the id maps are written, then become root as they say."""
+    b = c.b
+    b.purpose("linux.uidMappings", "unable to become root of the user namespace")
+    if c.creates("user") and not c.creates("time"):
+        b.wait(b.space(WAIT_BUFFER), WAIT_BUFFER)
+    if "user" in c.namespaces:
+        become_root(b)
+
+
+def become_root(b: Builder) -> None:
+    """All ids 0, no groups; where setgroups is denied they stay."""
+    b.do("setgroups", 0, 0, ignore=(EPERM,))
+    b.do("setresgid", 0, 0, 0)
+    b.do("setresuid", 0, 0, 0)

@@ -1,0 +1,143 @@
+"""The last steps: the environment, the program, the wait for start, execve."""
+
+from __future__ import annotations
+
+from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
+
+from orlop.plan import events
+from orlop.program import linux
+from orlop.program.layout import WHEN_ERROR
+from orlop.program.ops import Label, Register
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.plan.construction import Construction
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+HOME_SIZE = 4096
+PASSWD_SIZE = 256 * 1024
+FIFO_HINT = "the state directory must not be changed while a container is created"
+
+
+def environment(c: Construction) -> list[str]:
+    """process.env with later duplicates winning in the earlier's place, and what the caller adds."""
+    merged: dict[str, str] = {}
+    for entry in [*(c.process.get("env") or []), *c.request.extra_env]:
+        merged[entry.partition("=")[0]] = entry
+    return list(merged.values())
+
+
+def home(c: Construction) -> int | None:
+    """Without HOME in the environment it comes from the container's /etc/passwd: the supervisor is sent the file and answers.
+
+    The address of the entry, or None where the config has one.
+    """
+    if any(entry.startswith("HOME=") and len(entry) > 5 for entry in environment(c)):
+        return None
+    b = c.b
+    b.purpose("process.env", "unable to read /etc/passwd in the container for HOME")
+    content, entry = b.space(PASSWD_SIZE), b.space(HOME_SIZE)
+    flags = linux.O_RDONLY | linux.O_NONBLOCK | linux.O_NOCTTY | linux.O_CLOEXEC
+    size = b.register()
+    b.set(size, 0)
+    ask = Label()
+    file = b.get("openat", linux.AT_FDCWD, "/etc/passwd", flags, 0, on={WHEN_ERROR: ask})
+    failed = Label()
+    b.do("read", file, content, PASSWD_SIZE, result=size.number, on={WHEN_ERROR: failed})
+    b.jump(ask)
+    b.place(failed)
+    b.set(size, 0)
+    b.place(ask)
+    b.event(events.HOME, payload=content, size=size)
+    b.wait(entry, HOME_SIZE)
+    b.do("close", file, on={WHEN_ERROR: (after := Label())})
+    b.place(after)
+    b.free(file, size)
+    return entry
+
+
+def find_program(c: Construction) -> Register:
+    """Look args[0] up as execvp(3) would, with the credentials and in the directory it will run with.
+
+    The register holds the address of the path that was found: the very one that is executed later.
+    """
+    b = c.b
+    program = (c.process.get("args") or [""])[0]
+    found = b.register()
+    b.purpose("process.args[0]", f'exec: "{program}"')
+    if "/" in program or program == "":
+        _check(c, program)
+        b.set(found, b.string(program))
+        return found
+    chosen = Label()
+    path = next((entry[5:] for entry in environment(c) if entry.startswith("PATH=")), DEFAULT_PATH)
+    for directory in path.split(":"):
+        following = Label()
+        candidate = f"{directory or '.'}/{program}"
+        b.do("faccessat2", linux.AT_FDCWD, candidate, linux.X_OK, linux.AT_EACCESS, on={WHEN_ERROR: following})
+        probe, is_file = linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, Label()
+        handle = b.get("openat", linux.AT_FDCWD, candidate, probe, 0, on={ENOTDIR: is_file, WHEN_ERROR: following})
+        b.close(handle)  # a directory is not a program
+        b.jump(following)
+        b.place(is_file)
+        b.set(found, b.string(candidate))
+        b.jump(chosen)
+        b.place(following)
+    b.fail(ENOENT)
+    b.place(chosen)
+    return found
+
+
+def _check(c: Construction, program: str) -> None:
+    b = c.b
+    fine, directory = Label(), Label()
+    b.do("faccessat2", linux.AT_FDCWD, program, linux.X_OK, linux.AT_EACCESS)
+    probe = linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC
+    handle = b.get("openat", linux.AT_FDCWD, program, probe, 0, on={ENOTDIR: fine})
+    b.free(handle)
+    b.place(directory)
+    b.fail(EACCES)
+    b.place(fine)
+
+
+def open_fifo(c: Construction) -> Register | None:
+    """The fifo on which a created container waits; read-write, so that a read blocks until somebody writes."""
+    if c.request.fifo is None:
+        return None
+    c.b.purpose("process", "unable to open the fifo of the container")
+    return c.b.get("openat", linux.AT_FDCWD, c.request.fifo, linux.O_RDWR | linux.O_CLOEXEC, 0)
+
+
+def wait_for_start(c: Construction, fifo: Register | None) -> None:
+    """Say that the container is created, and wait: on the fifo, or for the supervisor."""
+    b = c.b
+    b.purpose("process", "container init was not started")
+    b.event(events.CREATED)
+    if fifo is None:
+        b.wait(b.space(8), 8)
+    else:
+        b.do("close", c.request.control)
+        b.do("read", fifo, b.space(8), 1)
+        b.close(fifo)
+
+
+def execute(c: Construction, found: Register, home_entry: int | None) -> None:
+    """Nothing but the wanted descriptors is left, and the process becomes the program."""
+    b = c.b
+    args = c.process.get("args") or []
+    entries = [b.string(entry) for entry in environment(c) if home_entry is None or not entry.startswith("HOME=")]
+    if home_entry is not None:
+        entries.append(home_entry)
+    b.purpose("process.args[0]", f'exec "{args[0]}"', _HINTS)
+    b.do("close_range", c.request.control, 0xFFFF_FFFF, linux.CLOSE_RANGE_CLOEXEC)
+    b.do("execve", found, b.strings(args), b.pointers(entries))
+
+
+_HINTS = {
+    ENOENT: "the program, or the interpreter it names (its first line, or its ELF loader), does not exist in the container",
+    EACCES: "the program is not executable for the user of the process, or lies on a mount with noexec",
+    8: "the file is no program of this machine's architecture, and has no #! line",
+    ELOOP: "too many symbolic links",
+    ENAMETOOLONG: "the path is too long",
+    EINVAL: "the program's ELF header is damaged",
+}

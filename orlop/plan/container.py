@@ -1,0 +1,122 @@
+"""A container, as a list of steps: its table of contents.
+
+Each step adds operations for a part of the config.  Steps before the clone run in the runtime's namespaces.
+"""
+
+from __future__ import annotations
+
+from orlop.plan.clone import (
+    clone,
+    join_cgroup,
+    join_namespaces,
+    mapped_root,
+    only_known_descriptors,
+    oom_score,
+    open_cgroup,
+    reset_affinity,
+    time_offsets,
+)
+from orlop.plan.command import execute, find_program, home, open_fifo, wait_for_start
+from orlop.plan.console import open_console, take_console
+from orlop.plan.construction import Construction
+from orlop.plan.credentials import (
+    change_user,
+    enter_working_directory,
+    make_working_directory,
+    no_new_privileges,
+    own_streams,
+    set_capabilities,
+    shrink_bounding_set,
+)
+from orlop.plan.devices import make_devices
+from orlop.plan.events import ROOTFS
+from orlop.plan.hooks import create_container_hooks, start_container_hooks
+from orlop.plan.limits import raise_limits, set_limits
+from orlop.plan.masks import mask_paths, read_only_paths
+from orlop.plan.mounts import mount_all, open_sources
+from orlop.plan.rootfs import cut_propagation, enter_root, open_root, read_only, set_sysctls
+from orlop.plan.system import loopback, names, new_session, personality
+from orlop.program import linux
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.plan.facts import Facts, Request
+    from orlop.program.ops import Program
+    from orlop.spec.types import Spec
+
+
+def in_the_host(c: Construction) -> None:
+    only_known_descriptors(c)
+    oom_score(c)
+    raise_limits(c)
+    open_cgroup(c)
+    time_offsets(c)
+    join_namespaces(c)
+
+
+def in_new_namespaces(c: Construction) -> None:
+    join_cgroup(c)
+    reset_affinity(c)
+    open_sources(c)
+    mapped_root(c)
+    protect(c)
+    new_session(c)
+    loopback(c)
+    names(c)
+
+
+def build_the_root(c: Construction) -> None:
+    cut_propagation(c)
+    open_root(c)
+    mount_all(c)
+    make_devices(c)
+    host_hooks(c)
+    create_container_hooks(c)
+    open_console(c)
+    set_sysctls(c)
+    mask_paths(c)
+    read_only_paths(c)
+    read_only(c)
+
+
+def protect(c: Construction) -> None:
+    """No process of a namespace that this one has joined may look into it, and no umask is in the way of modes."""
+    c.b.purpose("process", "unable to protect the executor")
+    c.b.do("prctl", linux.PR_SET_DUMPABLE, 0, 0, 0, 0)
+    c.b.do("umask", 0)
+
+
+def host_hooks(c: Construction) -> None:
+    """prestart and createRuntime hooks are the supervisor's: tell it, and wait."""
+    hooks = c.spec.get("hooks") or {}
+    if hooks.get("prestart") or hooks.get("createRuntime"):
+        c.b.purpose("hooks", "the runtime's hooks did not finish")
+        c.b.event(ROOTFS)
+        c.b.wait(c.b.space(8), 8)
+
+
+def container_program(spec: Spec, facts: Facts, request: Request) -> Program:
+    """The program that makes the container of this config and runs its process."""
+    c = Construction(spec, spec.get("process") or {}, facts, request)
+    in_the_host(c)
+    fifo = open_fifo(c)
+    clone(c)
+    in_new_namespaces(c)
+    build_the_root(c)
+    enter_root(c)
+    take_console(c)
+    entry = home(c)
+    personality(c)
+    own_streams(c)
+    shrink_bounding_set(c)
+    make_working_directory(c)
+    change_user(c)
+    enter_working_directory(c)
+    set_capabilities(c)
+    no_new_privileges(c)
+    found = find_program(c)
+    wait_for_start(c, fifo)
+    start_container_hooks(c)
+    set_limits(c)
+    execute(c, found, entry)
+    return c.b.finish()

@@ -1,0 +1,162 @@
+"""Who the process is: umask, ids, groups, capabilities, no_new_privs.
+
+    bounding set shrunk, capabilities kept over the change of ids ──▶ groups, gid, uid ──▶ working directory
+        ──▶ the four other sets exactly as the config says ──▶ no_new_privs
+"""
+
+from __future__ import annotations
+
+from _struct import pack
+from errno import EACCES, EINVAL, ENOENT, ENOTDIR, EPERM, EROFS
+
+from orlop.plan import paths
+from orlop.plan.facts import FILE, NULL
+from orlop.program import linux
+from orlop.program.builder import OPEN_HOW_SIZE
+from orlop.program.ops import Label
+from orlop.spec.capabilities import known_capability
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.plan.construction import Construction
+    from orlop.program.ops import Register
+
+DEFAULT_UMASK = 0o022
+_UNMAPPED = {EINVAL: "the id has no mapping in the container's user namespace"}
+
+
+def own_streams(c: Construction) -> None:
+    """The standard streams belong to the user of the process, so that it can open /dev/stdout.
+
+    Not /dev/null, which others share, and not a regular file, which belongs to whoever redirected to it.
+    """
+    uid = (c.process.get("user") or {}).get("uid") or 0
+    if uid == 0 and "user" not in c.namespaces:
+        return
+    b = c.b
+    b.purpose("process.user", "unable to give the standard streams to the user")
+    for number, kind in enumerate(c.facts.stdio):
+        if c.console is not None or kind not in (NULL, FILE):
+            b.do("fchown", number, uid, 0xFFFF_FFFF, ignore=(EPERM, EROFS, EINVAL))
+
+
+def _capability_set(c: Construction, name: str) -> int:
+    capabilities = c.process.get("capabilities") or {}
+    bits = 0
+    for word in capabilities.get(name) or []:  # type: ignore[attr-defined]
+        number = known_capability(word)
+        if number is not None and number <= c.facts.last_capability:
+            bits |= 1 << number
+    return bits
+
+
+def shrink_bounding_set(c: Construction) -> None:
+    """Without an object `capabilities` nothing is changed."""
+    if c.process.get("capabilities") is None:
+        return
+    b = c.b
+    b.purpose("process.capabilities.bounding", "unable to drop capabilities from the bounding set")
+    bounding = _capability_set(c, "bounding")
+    for number in range(c.facts.last_capability + 1):
+        if not bounding >> number & 1:
+            b.do("prctl", linux.PR_CAPBSET_DROP, number, 0, 0, 0)
+
+
+def change_user(c: Construction) -> None:
+    """umask, groups, gid, uid; the capabilities are kept for the steps after."""
+    b = c.b
+    user = c.process.get("user") or {}
+    uid, gid = user.get("uid") or 0, user.get("gid") or 0
+    umask = user.get("umask")
+    b.purpose("process.user.umask", "unable to set the umask")
+    b.do("umask", DEFAULT_UMASK if umask is None else umask)
+    b.purpose("process.user", "unable to keep capabilities while the user changes")
+    b.do("prctl", linux.PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    groups = user.get("additionalGids") or []
+    b.purpose("process.user.additionalGids", "unable to set supplementary groups", _UNMAPPED)
+    b.do("setgroups", len(groups), pack(f"<{len(groups)}I", *groups) or b"\0", ignore=() if groups else (EPERM,))
+    b.purpose("process.user.gid", f"unable to set gid {gid}", _UNMAPPED)
+    b.do("setresgid", gid, gid, gid)
+    b.purpose("process.user.uid", f"unable to set uid {uid}", _UNMAPPED)
+    b.do("setresuid", uid, uid, uid)
+
+
+def make_working_directory(c: Construction) -> None:
+    """A working directory that is missing is made, while the process still may."""
+    cwd = paths.clean(c.process.get("cwd") or "/")
+    b = c.b
+    b.purpose("process.cwd", f'unable to make the working directory "/{cwd}"')
+    root = b.get("openat", linux.AT_FDCWD, "/", linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, 0)
+    if cwd == ".":
+        b.do("fchdir", root)
+        c.working = root
+        return
+    missing, there, later = Label(), Label(), Label()
+    how = b.open_how(linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, 0, paths.IN_ROOT)
+    forbidden = {EACCES: later, EPERM: later}
+    handle = b.get("openat2", root, cwd, how, OPEN_HOW_SIZE, on={ENOENT: missing, **forbidden})
+    b.jump(there)
+    b.place(missing)
+    parent, name = paths.make_parents(b, root, cwd)
+    b.do("mkdirat", parent, name, 0o755)
+    if parent is not root:
+        b.close(parent)
+    b.do("openat2", root, cwd, how, OPEN_HOW_SIZE, result=handle.number, on=forbidden)
+    b.place(there)
+    b.do("fchdir", handle, on=forbidden)
+    b.do("close", handle)
+    b.place(later)
+    b.free(handle)
+    c.working = root
+
+
+def enter_working_directory(c: Construction) -> None:
+    """Once more as the user, who may be allowed what root is not (NFS); it is looked up below the root, never through a magic
+    link (CVE-2024-21626)."""
+    cwd = paths.clean(c.process.get("cwd") or "/")
+    root: Register | None = c.working
+    assert root is not None
+    b = c.b
+    if cwd != ".":
+        b.purpose("process.cwd", f'chdir to cwd ("/{cwd}") set in config.json failed', _CWD_HINTS)
+        entered = Label()
+        how = b.open_how(linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, 0, paths.IN_ROOT)
+        # A process that root already put there stays there: its user need not be able to look the path up.
+        handle = b.get("openat2", root, cwd, how, OPEN_HOW_SIZE, on={EACCES: entered})
+        b.do("fchdir", handle, on={EACCES: entered})
+        b.do("close", handle)
+        b.free(handle)
+        b.place(entered)
+    b.close(root)
+    c.working = None
+
+
+_CWD_HINTS = {ENOTDIR: "process.cwd must name a directory", EACCES: "the user of the process may not enter it"}
+
+
+def set_capabilities(c: Construction) -> None:
+    """Effective, permitted, inheritable and ambient sets, exactly."""
+    b = c.b
+    b.purpose("process.capabilities", "unable to set capabilities", _CAPSET_HINTS)
+    if c.process.get("capabilities") is not None:
+        effective, permitted, inheritable = (
+            _capability_set(c, name) for name in ("effective", "permitted", "inheritable")
+        )
+        header = pack("<II", linux.LINUX_CAPABILITY_VERSION_3, 0)
+        words = [part >> shift & 0xFFFF_FFFF for shift in (0, 32) for part in (effective, permitted, inheritable)]
+        b.do("capset", header, pack("<6I", *words))
+        b.do("prctl", linux.PR_CAP_AMBIENT, linux.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+        ambient = _capability_set(c, "ambient")
+        for number in range(c.facts.last_capability + 1):
+            if ambient >> number & 1:  # one that is not permitted and inheritable cannot be raised: as runc, go on
+                b.do("prctl", linux.PR_CAP_AMBIENT, linux.PR_CAP_AMBIENT_RAISE, number, 0, 0, ignore=(EPERM, EINVAL))
+
+
+_CAPSET_HINTS = {EPERM: "a capability is asked for that the runtime itself does not have"}
+
+
+def no_new_privileges(c: Construction) -> None:
+    """process.noNewPrivileges."""
+    if c.process.get("noNewPrivileges"):
+        c.b.purpose("process.noNewPrivileges", "unable to set no_new_privs")
+        c.b.do("prctl", linux.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -1,0 +1,114 @@
+"""Device nodes and the links of /dev: the default devices of the runtime-spec and linux.devices.
+
+Everything is made below the descriptor of the directory it lies in; a /dev that is a symbolic link is refused
+(CVE-2026-41579).
+"""
+
+from __future__ import annotations
+
+from errno import EEXIST, ELOOP, ENOTDIR, EPERM
+
+from orlop.plan import paths
+from orlop.plan.mount_options import MountOptions
+from orlop.plan.rootfs import CLONE_TREE, attach
+from orlop.program import linux
+from orlop.program.ops import Label
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.plan.construction import Construction
+    from orlop.program.ops import Register
+
+# path, major, minor: runtime-spec, config-linux.md "Default Devices"; /dev/ptmx and /dev/console are made apart.
+DEFAULT = (
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+    ("tty", 5, 0),
+)
+LINKS = (
+    ("/proc/self/fd", "fd"),
+    ("/proc/self/fd/0", "stdin"),
+    ("/proc/self/fd/1", "stdout"),
+    ("/proc/self/fd/2", "stderr"),
+)
+_TYPES = {"c": linux.S_IFCHR, "u": linux.S_IFCHR, "b": linux.S_IFBLK, "p": linux.S_IFIFO}
+_HINTS = {ELOOP: "/dev in the image is a symbolic link; it must be a directory", ENOTDIR: "/dev must be a directory"}
+
+
+def device_number(major: int, minor: int) -> int:
+    """The kernel's encoding of a device number (new_encode_dev)."""
+    return (minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12)
+
+
+def make_devices(c: Construction) -> None:
+    """The devices of the config, the defaults that it does not name, and the links; not when /dev is the host's."""
+    if _dev_is_bound(c):
+        return
+    assert c.root is not None
+    b = c.b
+    named = {paths.clean(row["path"]) for row in c.linux.get("devices") or []}
+    b.purpose("linux.devices", 'error creating the default devices in "/dev"', _HINTS)
+    dev = paths.mount_point(b, c.root, "dev", directory=True, plain=True)
+    for name, major, minor in DEFAULT:
+        if "dev/" + name not in named:
+            _node(c, dev, name, linux.S_IFCHR | 0o666, device_number(major, minor), f"/dev/{name}")
+    for target, name in LINKS:
+        b.do("symlinkat", target, dev, name, ignore=(EEXIST,))
+    _ptmx(c, dev)
+    b.close(dev)
+    for index, row in enumerate(c.linux.get("devices") or []):
+        path = paths.clean(row["path"])
+        if path == "dev/ptmx":
+            continue
+        b.purpose(f"linux.devices[{index}]", f'error creating device "{row["path"]}"', _HINTS)
+        parent, name = paths.make_parents(b, c.root, path)
+        mode = _TYPES[row["type"]] | row.get("fileMode", 0o666) & 0o7777
+        number = 0 if row["type"] == "p" else device_number(row["major"], row["minor"])
+        _node(c, parent, name, mode, number, row["path"], row.get("uid") or 0, row.get("gid") or 0)
+        if parent is not c.root:
+            b.close(parent)
+
+
+def _dev_is_bound(c: Construction) -> bool:
+    return any(
+        paths.clean(mount["destination"]) == "dev" and MountOptions(mount.get("options") or []).bind
+        for mount in c.spec.get("mounts") or []
+    )
+
+
+def _node(
+    c: Construction, parent: Register, name: str, mode: int, number: int, host: str, uid: int = 0, gid: int = 0
+) -> None:
+    """Make a node; where the kernel lets nobody make one (a user namespace, no CAP_MKNOD) bind the host's.
+
+    One that is there already stays.
+    """
+    b = c.b
+    refused, done = Label(), Label()
+    if "user" not in c.namespaces:
+        b.do("mknodat", parent, name, mode, number, on={EEXIST: done, EPERM: refused})
+        if uid or gid:
+            b.do("fchownat", parent, name, uid, gid, linux.AT_SYMLINK_NOFOLLOW)
+        b.jump(done)
+    b.place(refused)
+    tree = b.get("open_tree", linux.AT_FDCWD, host, CLONE_TREE)
+    place = paths.mount_point(b, parent, name, directory=False)
+    attach(b, tree, place)
+    b.close(place, tree)
+    b.place(done)
+
+
+def _ptmx(c: Construction, dev: Register) -> None:
+    """/dev/ptmx must be that of the container's own devpts, whatever the image holds there."""
+    b = c.b
+    there = Label()
+    b.do("symlinkat", "pts/ptmx", dev, "ptmx", on={EEXIST: there})
+    done = Label()
+    b.jump(done)
+    b.place(there)
+    b.do("unlinkat", dev, "ptmx", 0)
+    b.do("symlinkat", "pts/ptmx", dev, "ptmx")
+    b.place(done)

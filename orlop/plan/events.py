@@ -1,0 +1,16 @@
+"""The events that a container's program emits, beside FAILED (program/layout.py).
+
+    PID          value: the process that was cloned.  The executor itself exits.  With a new user namespace the process
+                 then waits until its id maps are written.
+    COPY_UP      descriptors: the directory below, the new tmpfs.  Waits until the one is copied into the other.
+    ROOTFS       mounts and devices are made; waits for the hooks of the runtime's namespaces.  Only with such hooks.
+    HOME         payload: the container's /etc/passwd.  Waits for `HOME=...` and a NUL.
+    CONSOLE      descriptor: the master of the terminal.
+    CREATED      all is done but the last step; waits on the fifo, or for the supervisor where there is none.
+    HOOK_FAILED  value: exit status; descriptors: what the hook wrote.  HOOK_TIMEOUT: it was killed.
+"""
+
+from __future__ import annotations
+
+PID, COPY_UP, ROOTFS, HOME, CONSOLE, CREATED, HOOK_FAILED, HOOK_TIMEOUT = range(1, 9)
+NAMES = ("failed", "pid", "copy up", "rootfs", "home", "console", "created", "hook failed", "hook timeout")

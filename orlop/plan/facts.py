@@ -1,0 +1,119 @@
+"""The planner's inputs beside the config: what the host is like, and what the caller asks for.
+
+The planner itself asks the kernel nothing: the supervisor fills these in (host/probe.py, runtime/), and a test gives others.
+"""
+
+from __future__ import annotations
+
+NULL, FILE, OTHER = "null", "file", "other"
+
+
+class Facts:
+    """The host, as far as a plan depends on it.
+
+    `sources` tells of each bind source whether it is a directory.  `limits` are the runtime's own (soft, hard) resource
+    limits by number.  `stdio` says of descriptors 0 to 2 what they are: NULL for /dev/null, FILE, or OTHER.
+    """
+
+    __slots__ = ("architecture", "last_capability", "limits", "privileged", "proc_mounts", "sources", "stdio", "uid", "unified")
+
+    def __init__(
+        self,
+        *,
+        architecture: str = "x86_64",
+        uid: int = 0,
+        privileged: bool = True,
+        last_capability: int = 40,
+        unified: bool = False,
+        sources: dict[str, bool] | None = None,
+        limits: dict[int, tuple[int, int]] | None = None,
+        stdio: tuple[str, str, str] = (OTHER, OTHER, OTHER),
+        proc_mounts: tuple[str, ...] = (),
+    ) -> None:
+        self.architecture = architecture
+        self.uid = uid
+        self.privileged = privileged
+        self.last_capability = last_capability
+        self.unified = unified
+        self.sources = sources or {}
+        self.limits = limits or {}
+        self.stdio = stdio
+        self.proc_mounts = proc_mounts
+
+
+class CgroupMount:
+    """One v1 hierarchy as it appears inside a container: `name` below /sys/fs/cgroup, its controllers, the container's
+    own directory in it on the host."""
+
+    __slots__ = ("controllers", "directory", "name")
+
+    def __init__(self, name: str, controllers: tuple[str, ...], directory: str) -> None:
+        self.name = name
+        self.controllers = controllers
+        self.directory = directory
+
+
+class CgroupEntry:
+    """How the container's first process gets into its cgroup.
+
+    `tasks` are the v1 files it writes "0" to, `directory` the v2 cgroup it is cloned into, `device_program` the eBPF
+    instructions of the device filter for that directory, `mounts` the v1 hierarchies for a mount of type cgroup.
+    """
+
+    __slots__ = ("device_program", "directory", "mounts", "tasks")
+
+    def __init__(
+        self,
+        tasks: tuple[str, ...] = (),
+        directory: str | None = None,
+        device_program: bytes | None = None,
+        mounts: tuple[CgroupMount, ...] = (),
+    ) -> None:
+        self.tasks = tasks
+        self.directory = directory
+        self.device_program = device_program
+        self.mounts = mounts
+
+
+class Request:
+    """What the caller asks for, beside the config.
+
+    `control` is the number of the control socket, which is also 3 plus the number of descriptors the container is to
+    have beside its standard streams.  `fifo` is the path on which a created container waits; None for `run`, where it
+    waits for the supervisor itself.  `state` is the state document that hooks inside the container read, without pid.
+    """
+
+    __slots__ = (
+        "cgroup",
+        "container_id",
+        "control",
+        "extra_env",
+        "fifo",
+        "new_keyring",
+        "no_pivot",
+        "rootfs",
+        "state",
+    )
+
+    def __init__(
+        self,
+        *,
+        container_id: str = "",
+        rootfs: str = "/rootfs",
+        control: int = 3,
+        fifo: str | None = None,
+        cgroup: CgroupEntry | None = None,
+        no_pivot: bool = False,
+        new_keyring: bool = True,
+        extra_env: tuple[str, ...] = (),
+        state: dict[str, object] | None = None,
+    ) -> None:
+        self.container_id = container_id
+        self.rootfs = rootfs
+        self.control = control
+        self.fifo = fifo
+        self.cgroup = cgroup or CgroupEntry()
+        self.no_pivot = no_pivot
+        self.new_keyring = new_keyring
+        self.extra_env = extra_env
+        self.state = state or {}

@@ -1,0 +1,129 @@
+"""A further process in a container that runs: `exec`.
+
+    executor: setns(pidfd of init, all its namespaces) ── clone ──▶ write "0" to the cgroup's task files; credentials;
+                                                                    wait for the supervisor; execve
+"""
+
+from __future__ import annotations
+
+from errno import EPERM
+
+from orlop.plan import events
+from orlop.plan.clone import (
+    FLAGS,
+    become_root,
+    join_cgroup,
+    only_known_descriptors,
+    oom_score,
+    open_cgroup,
+    reset_affinity,
+)
+from orlop.plan.command import execute, find_program, home, wait_for_start
+from orlop.plan.console import open_console_of_exec, take_console
+from orlop.plan.construction import Construction
+from orlop.plan.container import protect
+from orlop.plan.credentials import (
+    change_user,
+    enter_working_directory,
+    make_working_directory,
+    no_new_privileges,
+    own_streams,
+    set_capabilities,
+    shrink_bounding_set,
+)
+from orlop.plan.limits import raise_limits, set_limits
+from orlop.plan.system import new_session, personality
+from orlop.program import linux
+from orlop.program.builder import CLONE_ARGS_CGROUP
+from orlop.program.layout import WHEN_NOT_ZERO
+from orlop.program.ops import Label
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.plan.facts import Facts, Request
+    from orlop.program.ops import Program
+    from orlop.spec.types import Process, Spec
+
+# The descriptor, beside the control socket, on which the executor finds the pidfd of the container's init.
+PIDFD_AFTER_CONTROL = 1
+
+
+def exec_program(spec: Spec, process: Process, facts: Facts, request: Request) -> Program:
+    """The program that runs a process in the container of this config."""
+    c = Construction(spec, process, facts, request)
+    _keep_pidfd(c)
+    oom_score(c)
+    raise_limits(c)
+    open_cgroup(c)
+    _enter(c)
+    _clone(c)
+    join_cgroup_only(c)
+    reset_affinity(c)
+    if "user" in c.namespaces:
+        c.b.purpose("linux.namespaces", "unable to become root of the user namespace")
+        become_root(c.b)
+    new_session(c)
+    open_console_of_exec(c)
+    take_console(c)
+    entry = home(c)
+    personality(c)
+    own_streams(c)
+    shrink_bounding_set(c)
+    make_working_directory(c)
+    change_user(c)
+    enter_working_directory(c)
+    set_capabilities(c)
+    no_new_privileges(c)
+    found = find_program(c)
+    wait_for_start(c, None)
+    set_limits(c)
+    execute(c, found, entry)
+    return c.b.finish()
+
+
+def _keep_pidfd(c: Construction) -> None:
+    c.b.purpose("descriptors")
+    c.b.do("close_range", c.request.control + PIDFD_AFTER_CONTROL + 1, 0xFFFF_FFFF, 0)
+
+
+def _enter(c: Construction) -> None:
+    """One setns for all namespaces of the container."""
+    b = c.b
+    flags = 0
+    for kind in c.namespaces:
+        flags |= FLAGS[kind]
+    protect(c)
+    if flags:
+        b.purpose("linux.namespaces", "unable to join the container's namespaces", _HINTS)
+        b.do("setns", c.request.control + PIDFD_AFTER_CONTROL, flags)
+    b.do("close", c.request.control + PIDFD_AFTER_CONTROL)
+
+
+_HINTS = {EPERM: "to enter a container takes the privileges of whoever made it"}
+
+
+def _clone(c: Construction) -> None:
+    """A pid namespace takes only children."""
+    b = c.b
+    directory = c.request.cgroup.directory
+    args = b.clone_args(linux.CLONE_PARENT | (linux.CLONE_INTO_CGROUP if directory else 0), 0)
+    b.purpose("process", "unable to clone the process")
+    if directory:
+        b.store(args + CLONE_ARGS_CGROUP, 8, c.opened[directory])
+    parent, child = Label(), Label()
+    pid = b.get("clone3", args, linux.CLONE_ARGS_SIZE, on={WHEN_NOT_ZERO: parent})
+    b.jump(child)
+    b.place(parent)
+    b.event(events.PID, pid)
+    b.do("exit_group", 0)
+    b.place(child)
+    b.free(pid)
+    if directory:
+        b.close(c.opened.pop(directory))
+
+
+def join_cgroup_only(c: Construction) -> None:
+    """As join_cgroup, but the cgroup namespace is the one that was entered."""
+    namespaces, c.namespaces = c.namespaces, {}
+    join_cgroup(c)
+    c.namespaces = namespaces

@@ -1,0 +1,91 @@
+"""linux.maskedPaths and linux.readonlyPaths.
+
+A masked file is covered by the host's /dev/null and not by the container's, which might be anything (CVE-2025-31133); a masked
+directory by an empty read-only tmpfs, one for all of them.  A path that does not exist is skipped.
+"""
+
+from __future__ import annotations
+
+from errno import ENOENT, ENOTDIR
+
+from orlop.plan import paths
+from orlop.plan.rootfs import CLONE_TREE, attach, change
+from orlop.program import linux
+from orlop.program.ops import Label
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.plan.construction import Construction
+    from orlop.program.builder import Builder
+    from orlop.program.ops import Register
+
+
+def mask_paths(c: Construction) -> None:
+    """Hide what the container must not read."""
+    masked = list(dict.fromkeys(c.linux.get("maskedPaths") or []))
+    if not masked:
+        return
+    assert c.root is not None
+    b = c.b
+    b.purpose("linux.maskedPaths", "unable to prepare what masks paths")
+    null = b.get("openat", linux.AT_FDCWD, "/dev/null", linux.O_PATH | linux.O_CLOEXEC, 0)
+    empty = _empty_directory(b)
+    attached = b.register()
+    b.set(attached, 0)
+    for index, path in enumerate(masked):
+        b.purpose(f"linux.maskedPaths[{index}]", f'unable to mask "{path}"')
+        _mask(b, c.root, path, null, empty, attached)
+    b.close(null, empty)
+    b.free(attached)
+
+
+def _empty_directory(b: Builder) -> Register:
+    fs = b.get("fsopen", "tmpfs", linux.FSOPEN_CLOEXEC)
+    b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "source", "tmpfs", 0)
+    b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "nr_blocks", "1", 0)
+    b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "nr_inodes", "2", 0)
+    b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0)
+    flags = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV | linux.MOUNT_ATTR_NOEXEC
+    empty = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, flags)
+    b.close(fs)
+    return empty
+
+
+def _mask(b: Builder, root: Register, path: str, null: Register, empty: Register, attached: Register) -> None:
+    file, again, done = Label(), Label(), Label()
+    place = paths.look_up(b, root, path, flags=linux.O_DIRECTORY, on={ENOENT: done, ENOTDIR: file})
+    b.jump_if(attached, again)
+    attach(b, empty, place)  # the first directory gets the tmpfs itself, the others a bind of it
+    b.set(attached, 1)
+    b.do("close", place)
+    b.jump(done)
+    b.place(again)
+    tree = b.get("open_tree", empty, "", CLONE_TREE | linux.AT_EMPTY_PATH)
+    attach(b, tree, place)
+    b.do("close", tree)
+    b.do("close", place)
+    b.jump(done)
+    b.place(file)
+    how = b.open_how(linux.O_PATH | linux.O_CLOEXEC, 0, paths.IN_ROOT)
+    b.do("openat2", root, paths.clean(path), how, 24, result=place.number, on={ENOENT: done, ENOTDIR: done})
+    b.do("open_tree", null, "", CLONE_TREE | linux.AT_EMPTY_PATH, result=tree.number)
+    attach(b, tree, place)
+    b.do("close", tree)
+    b.do("close", place)
+    b.free(tree, place)
+    b.place(done)
+
+
+def read_only_paths(c: Construction) -> None:
+    """Make trees read-only in place."""
+    assert c.root is not None
+    b = c.b
+    for index, path in enumerate(dict.fromkeys(c.linux.get("readonlyPaths") or [])):
+        b.purpose(f"linux.readonlyPaths[{index}]", f'unable to make "{path}" read-only')
+        done = Label()
+        place = paths.look_up(b, c.root, path, on={ENOENT: done, ENOTDIR: done})
+        tree = b.get("open_tree", place, "", CLONE_TREE | linux.AT_EMPTY_PATH | linux.AT_RECURSIVE)
+        change(b, tree, on=linux.MOUNT_ATTR_RDONLY)
+        attach(b, tree, place)
+        b.close(tree, place)
+        b.place(done)

@@ -1,0 +1,173 @@
+"""`mounts[]`, in their order: file systems, bind mounts, cgroups.
+
+A mount is made detached (fsopen or open_tree), given its attributes while nobody can see it, and then moved onto a
+place that was looked up below the root by descriptor.
+"""
+
+from __future__ import annotations
+
+from errno import EINVAL, ELOOP, ENODEV, ENOENT, ENOTDIR, EPERM
+
+from orlop.errors import ConfigError, Problem
+from orlop.plan import events, paths
+from orlop.plan.cgroup_mount import mount_cgroup
+from orlop.plan.mount_options import MountOptions
+from orlop.plan.rootfs import CLONE_TREE, attach, change, propagate, superblock
+from orlop.program import linux
+from orlop.program.builder import MOUNT_ATTR_SIZE, OPEN_HOW_SIZE
+from orlop.program.ops import Label, Purpose, Register
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.plan.construction import Construction
+    from orlop.program.builder import Builder
+    from orlop.spec.types import Mount
+
+_HINTS = {
+    ELOOP: "the place to mount on, or a directory on the way, is a symbolic link in the image; it must be a directory",
+    ENOTDIR: "the place to mount on must be a directory",
+    ENODEV: "the kernel has no file system of this type: see /proc/filesystems",
+    EINVAL: "the file system knows no such option, or refuses its value",
+    EPERM: "the mount needs a privilege that the runtime, or the container's user namespace, does not have",
+    ENOENT: "the source does not exist",
+}
+_PLAIN_TYPES = ("proc", "sysfs")
+_FLAGS = (
+    linux.MOUNT_ATTR_RDONLY
+    | linux.MOUNT_ATTR_NOSUID
+    | linux.MOUNT_ATTR_NODEV
+    | linux.MOUNT_ATTR_NOEXEC
+    | linux.MOUNT_ATTR_NOSYMFOLLOW
+)
+
+
+def open_sources(c: Construction) -> None:
+    """Open the sources that a later step could not: those whose peers must be kept, before propagation is cut, and with a
+    user namespace all, while the process still has the host's ids and may pass directories that only root may."""
+    everything = "user" in c.namespaces
+    for index, mount in enumerate(c.spec.get("mounts") or []):
+        options = MountOptions(mount.get("options") or [])
+        shared = any(flag == linux.MS_SHARED for flag, _ in options.propagation)
+        if options.bind and (everything or shared):
+            _purpose(c, index, mount)
+            c.sources[index] = _open_source(c.b, mount, options)
+
+
+def mount_all(c: Construction) -> None:
+    """Make every mount of the config.  A read-only tmpfs stays writable until all are made: others may lie in it."""
+    writable: list[tuple[Purpose, Register]] = []
+    for index, mount in enumerate(c.spec.get("mounts") or []):
+        _purpose(c, index, mount)
+        options = MountOptions(mount.get("options") or [])
+        _check(index, mount, options)
+        if options.bind:
+            _bind(c, index, mount, options)
+        elif mount.get("type") == "cgroup":
+            mount_cgroup(c, mount, options)
+        elif mount.get("type") == "tmpfs" and options.read_only:
+            writable.append((c.b.current, _file_system(c, mount, options)))
+        else:
+            c.b.close(_file_system(c, mount, options))
+    for purpose, made in writable:
+        c.b.resume(purpose)
+        change(c.b, made, on=linux.MOUNT_ATTR_RDONLY)
+        c.b.close(made)
+
+
+def _purpose(c: Construction, index: int, mount: Mount) -> None:
+    source, destination = mount.get("source") or mount.get("type") or "", mount["destination"]
+    c.b.purpose(f"mounts[{index}]", f'error mounting "{source}" to rootfs at "{destination}"', _HINTS)
+
+
+def _check(index: int, mount: Mount, options: MountOptions) -> None:
+    field = f"mounts[{index}]"
+    if paths.clean(mount["destination"]) == ".":
+        message = f'mountpoint "{mount["destination"]}" is on the top of rootfs'
+        raise ConfigError([Problem(f"{field}.destination", message, "mount below the root; root.path names the root")])
+    if options.bind and options.data:
+        words = ",".join(key for key, _ in options.data)
+        message = f"bind mounts cannot have any filesystem-specific options applied ({words})"
+        raise ConfigError([Problem(f"{field}.options", message, "check the spelling of the option")])
+    if options.idmap:
+        message = f'mount option "{options.idmap}" is not available yet'
+        raise ConfigError([Problem(f"{field}.options", message)])
+
+
+def _file_system(c: Construction, mount: Mount, options: MountOptions) -> Register:
+    assert c.root is not None
+    b = c.b
+    kind = mount.get("type") or ""
+    destination = mount["destination"]
+    fs = superblock(b, kind, mount.get("source"), options)
+    on = options.on & ~linux.MOUNT_ATTR_RDONLY if kind == "tmpfs" else options.on
+    made = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, on)
+    b.close(fs)
+    takes_mode = kind == "tmpfs" and not any(key == "mode" for key, _ in options.data)
+    place = paths.mount_point(
+        b,
+        c.root,
+        destination,
+        directory=True,
+        plain=kind in _PLAIN_TYPES or paths.clean(destination) == "dev",
+        existing=(lambda there: _take_mode(b, there, made)) if takes_mode else None,
+    )
+    if options.copy_up and kind == "tmpfs":
+        _copy_up(c, destination, made)
+    attach(b, made, place)
+    b.close(place)
+    propagate(b, made, options)
+    return made
+
+
+def _take_mode(b: Builder, there: Register, made: Register) -> None:
+    """A tmpfs takes the mode of the directory it covers, as with runc."""
+    buffer = b.space(256)
+    b.do("statx", there, "", linux.AT_EMPTY_PATH, linux.STATX_MODE, buffer)
+    mode = b.load(buffer + 28, 4)  # stx_mode, and 16 spare bits beside it, which are zero
+    b.do("fchmodat", made, ".", mode)
+    b.free(mode)
+
+
+def _copy_up(c: Construction, destination: str, made: Register) -> None:
+    """tmpcopyup: the supervisor copies, entry by entry and by descriptor, what the new tmpfs is about to hide."""
+    assert c.root is not None
+    b = c.b
+    flags = linux.O_RDONLY | linux.O_DIRECTORY | linux.O_CLOEXEC
+    below = b.get("openat2", c.root, paths.clean(destination), b.open_how(flags, 0, paths.IN_ROOT), OPEN_HOW_SIZE)
+    inside = b.get("openat", made, ".", flags, 0)
+    b.event(events.COPY_UP, fds=(below, inside))
+    b.wait(b.space(8), 8)
+    b.close(below, inside)
+
+
+def _open_source(b: Builder, mount: Mount, options: MountOptions) -> Register:
+    flags = CLONE_TREE | (linux.AT_RECURSIVE if options.recursive else 0)
+    return b.get("open_tree", linux.AT_FDCWD, mount.get("source") or "", flags)
+
+
+def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> None:
+    assert c.root is not None
+    b = c.b
+    tree = c.sources.pop(index, None) or _open_source(b, mount, options)
+    _bind_attributes(b, tree, options)
+    directory = c.facts.sources.get(mount.get("source") or "", True)
+    place = paths.mount_point(b, c.root, mount["destination"], directory=directory)
+    attach(b, tree, place)
+    b.close(place)
+    propagate(b, tree, options)
+    b.close(tree)
+
+
+def _bind_attributes(b: Builder, tree: Register, options: MountOptions) -> None:
+    """With any flag given, a bind mount gets exactly the flags given (the access time stays unless it is given); where the
+    kernel has locked flags of the source, those stay, and to clear one is an error."""
+    if options.touched:
+        exact = b.mount_attr(options.on, (_FLAGS | options.off) & ~options.on | options.off)
+        locked, done = Label(), Label()
+        b.do("mount_setattr", tree, "", linux.AT_EMPTY_PATH, exact, MOUNT_ATTR_SIZE, on={EPERM: locked})
+        b.jump(done)
+        b.place(locked)
+        change(b, tree, on=options.on, off=options.off)
+        b.place(done)
+    if options.recursive_on or options.recursive_off:
+        change(b, tree, on=options.recursive_on, off=options.recursive_off, tree=True)

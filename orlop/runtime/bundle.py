@@ -1,0 +1,85 @@
+"""A bundle: the directory with config.json, and what its relative paths mean."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from orlop.errors import ConfigError, Problem
+from orlop.spec.load import load
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.spec.types import Spec
+
+CONFIG = "config.json"
+
+
+class Bundle:
+    """An opened bundle: `data` is the text of its config, `rootfs` the absolute path of the root file system."""
+
+    __slots__ = ("data", "path", "rootfs", "spec")
+
+    def __init__(self, path: str | None) -> None:
+        """Read and check it.  Raises ConfigError."""
+        self.path = os.path.abspath(path or ".")
+        self.data = self._read()
+        self.spec: Spec = load(self.data)
+        resolve(self.spec, self.path)
+        self.rootfs = self._rootfs()
+
+    def _read(self) -> bytes:
+        try:
+            fd = os.open(f"{self.path}/{CONFIG}", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                hint = "make one with the command `spec`, or name the bundle with --bundle"
+                message = f"JSON specification file {CONFIG} not found in {self.path}"
+                raise ConfigError(message, hint=hint) from None
+            raise ConfigError(f"unable to read {self.path}/{CONFIG}: {(error.strerror or '').lower()}") from None
+        try:
+            parts = []
+            while part := os.read(fd, 1 << 20):
+                parts.append(part)
+            return b"".join(parts)
+        except OSError as error:
+            raise ConfigError(f"unable to read {self.path}/{CONFIG}: {(error.strerror or '').lower()}") from None
+        finally:
+            os.close(fd)
+
+    def _rootfs(self) -> str:
+        path = os.path.normpath(os.path.join(self.path, self.spec["root"]["path"]))
+        try:
+            mode = os.lstat(path).st_mode
+        except OSError as error:
+            raise _bad_root(path, (error.strerror or "").lower(), "unpack a root file system there") from None
+        if stat.S_ISLNK(mode):
+            raise _bad_root(path, "is a symbolic link", "name the directory itself")
+        if not stat.S_ISDIR(mode):
+            raise _bad_root(path, "is not a directory", "name the directory that is to be the root")
+        return path
+
+
+def _bad_root(path: str, what: str, hint: str) -> ConfigError:
+    return ConfigError([Problem("root.path", f"invalid rootfs: {path}: {what}", hint)])
+
+
+def resolve(spec: Spec, bundle: str) -> None:
+    """Make the sources of bind mounts absolute, and see that they are there."""
+    problems = []
+    for index, mount in enumerate(spec.get("mounts") or []):
+        options = mount.get("options") or []
+        if "bind" not in options and "rbind" not in options:
+            continue
+        source = os.path.join(bundle, mount.get("source") or "")
+        mount["source"] = source
+        try:
+            os.stat(source)
+        except FileNotFoundError:
+            message = f'error mounting "{source}" to rootfs at "{mount["destination"]}": no such file or directory'
+            problems.append(Problem(f"mounts[{index}].source", message, "the source of a bind mount must exist"))
+        except OSError:
+            continue  # the container's process may see what this one may not
+    if problems:
+        raise ConfigError(problems)

@@ -1,0 +1,131 @@
+"""The terminal's master: given away over a console socket, or connected to the caller's own terminal."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from _socket import AF_UNIX, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET, socket
+from _struct import pack
+
+from orlop.errors import OrlopError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.runtime.waiting import Steps
+
+_NAME = b"/dev/pts/ptmx"
+
+
+def send_console(path: str, master: int) -> None:
+    """Send the master to whoever listens on the console socket (docs/terminals.md of runc)."""
+    link = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
+    try:
+        link.connect(path)
+        link.sendmsg([_NAME], [(SOL_SOCKET, SCM_RIGHTS, pack("<i", master))])
+    except OSError as error:
+        message = f"unable to use the console socket {path}: {(error.strerror or '').lower()}"
+        raise OrlopError(message, hint="the program that is to hold the terminal must listen there") from None
+    finally:
+        link.close()
+
+
+class Terminal:
+    """The caller's terminal while it stands for the container's: raw, its size followed, restored at the end.
+
+    Without a terminal of the caller's, standard input and output are connected as they are.
+    """
+
+    def __init__(self, master: int) -> None:
+        import termios  # only a run with a terminal pays for it
+
+        self._termios = termios
+        self.master = master
+        self.host = next((fd for fd in (2, 1, 0) if os.isatty(fd)), None)
+        self._saved = None
+        attributes = termios.tcgetattr(master)
+        attributes[1] &= ~termios.ONLCR  # the caller's terminal does that
+        termios.tcsetattr(master, termios.TCSANOW, attributes)
+        if self.host is not None:
+            self._saved = termios.tcgetattr(self.host)
+            self.resize()
+            self._raw()
+
+    def _raw(self) -> None:
+        assert self.host is not None
+        t = self._termios
+        mode = t.tcgetattr(self.host)
+        mode[0] &= ~(t.BRKINT | t.ICRNL | t.INLCR | t.IGNCR | t.INPCK | t.ISTRIP | t.IXON | t.IGNBRK | t.PARMRK)
+        mode[1] &= ~t.OPOST
+        mode[2] = mode[2] & ~(t.CSIZE | t.PARENB) | t.CS8
+        mode[3] &= ~(t.ECHO | t.ECHONL | t.ICANON | t.IEXTEN | t.ISIG)
+        t.tcsetattr(self.host, t.TCSANOW, mode)
+
+    def resize(self) -> None:
+        """Give the container's terminal the size of the caller's."""
+        if self.host is None:
+            return
+        try:
+            self._termios.tcsetwinsize(self.master, self._termios.tcgetwinsize(self.host))
+        except OSError:
+            return
+
+    def restore(self) -> None:
+        """Give the caller's terminal back as it was."""
+        if self.host is not None and self._saved is not None:
+            self._termios.tcsetattr(self.host, self._termios.TCSADRAIN, self._saved)
+            self._saved = None
+
+
+class Copier:
+    """Copies between the caller's standard streams and a master, as far as each can take it."""
+
+    def __init__(self, master: int) -> None:
+        self.master = master
+        self.pending = b""
+        self.input_open = True
+        os.set_blocking(master, False)
+
+    def register(self, poll: select.poll) -> None:
+        """What there is to wait for at this moment."""
+        poll.register(self.master, select.POLLIN | (select.POLLOUT if self.pending else 0))
+        if self.input_open and not self.pending:
+            poll.register(0, select.POLLIN)
+
+    def copy(self, ready: dict[int, int]) -> bool:
+        """Copy what can be copied; False when the container has closed its side."""
+        if self.input_open and not self.pending and ready.get(0):
+            self.pending = os.read(0, 65536)
+            self.input_open = bool(self.pending)
+        if self.pending:
+            try:
+                self.pending = self.pending[os.write(self.master, self.pending) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.pending = b""
+        return self._output() if ready.get(self.master, 0) & ~select.POLLOUT else True
+
+    def _output(self) -> bool:
+        try:
+            data = os.read(self.master, 65536)
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            if error.errno == errno.EIO:  # the last slave is closed
+                return False
+            raise
+        view = memoryview(data)
+        while view:
+            view = view[os.write(1, view) :]
+        return bool(data)
+
+    def drain(self) -> None:
+        """What the container wrote before it ended."""
+        while self._ready() and self._output():
+            pass
+
+    def _ready(self) -> bool:
+        poll = select.poll()
+        poll.register(self.master, select.POLLIN)
+        return any(mask & select.POLLIN for _, mask in poll.poll(0))

@@ -1,0 +1,58 @@
+"""A container that exists, found by its id: its record, its cgroup, its status."""
+
+from __future__ import annotations
+
+import os
+
+from orlop.host.process import alive
+from orlop.state.store import FIFO, Record, Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.cgroup.base import Cgroup
+    from orlop.runtime.options import Options
+    from orlop.spec.types import Spec
+
+CREATED, RUNNING, PAUSED, STOPPED = "created", "running", "paused", "stopped"
+
+
+class Found:
+    """An existing container.  Raises NotFound (`container does not exist`)."""
+
+    __slots__ = ("_cgroup", "record", "store")
+
+    def __init__(self, container_id: str, options: Options) -> None:
+        self.store = Store(os.path.abspath(options.root), container_id)
+        self.record: Record = self.store.load()
+        self._cgroup: Cgroup | None = None
+
+    @property
+    def cgroup(self) -> Cgroup:
+        if self._cgroup is None:
+            from orlop.cgroup.choose import recorded
+            from orlop.host.cgroups import layout
+
+            self._cgroup = recorded(layout(), self.record.cgroup_paths, rootless=self.record.rootless)
+        return self._cgroup
+
+    def running(self) -> bool:
+        """Does its first process live?"""
+        return alive(self.record.init_process_pid, self.record.init_process_start)
+
+    def waiting(self) -> bool:
+        """Was it created and never started?"""
+        return os.path.exists(f"{self.store.path}/{FIFO}")
+
+    def status(self) -> str:
+        """Computed anew on each call: created, running, paused or stopped."""
+        if not self.running():
+            return STOPPED
+        if self.cgroup.frozen():
+            return PAUSED
+        return CREATED if self.waiting() else RUNNING
+
+    def config(self) -> Spec:
+        """The config that it was created with."""
+        from orlop.spec.load import load
+
+        return load(self.store.config(), f"{self.store.path}/config.json")

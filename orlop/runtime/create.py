@@ -1,0 +1,231 @@
+"""create: everything but the user's program.
+
+    load and check ─▶ state directory ─▶ cgroup ─▶ plan ─▶ launch … CREATED ─▶ record, pid file
+                      └────────── undone in reverse order when a later step fails ──────────┘
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from orlop.cgroup.choose import new
+from orlop.errors import ConfigError, OrlopError
+from orlop.host.cgroups import layout
+from orlop.host.probe import facts
+from orlop.host.process import look
+from orlop.plan.container import container_program
+from orlop.plan.facts import CgroupEntry, CgroupMount, Request
+from orlop.runtime.bundle import Bundle
+from orlop.runtime.hooks import run_hooks_in_spite
+from orlop.runtime.launch import Launch
+from orlop.runtime.waiting import drive
+from orlop.spec.capabilities import known_capability
+from orlop.state.store import FIFO, Record, Store, check_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.cgroup.base import Cgroup
+    from orlop.host.cgroups import Layout
+    from orlop.runtime.options import Options
+    from orlop.runtime.waiting import Steps
+
+OCI_VERSION = "1.3.0"
+
+
+class Creation:
+    """A container while it is created: what there is to undo, and, in the end, what there is to keep."""
+
+    __slots__ = ("bundle", "cgroup", "launch", "layout", "options", "record", "store", "terminal")
+
+    def __init__(self, container_id: str, options: Options) -> None:
+        """Read and check everything that can be checked before anything is made."""
+        check_id(container_id)
+        self.options = options
+        self.bundle = Bundle(options.bundle)
+        spec = self.bundle.spec
+        self.terminal = bool((spec.get("process") or {}).get("terminal"))
+        self.store = Store(os.path.abspath(options.root), container_id)
+        self.layout: Layout = layout()
+        linux = spec.get("linux") or {}
+        self.cgroup: Cgroup = new(
+            self.layout,
+            linux.get("cgroupsPath"),
+            container_id,
+            systemd=options.systemd_cgroup,
+            rootless=self._rootless(),
+        )
+        self.launch: Launch | None = None
+        self.record = Record(
+            container_id,
+            self.bundle.path,
+            self.bundle.rootfs,
+            now(),
+            annotations=spec.get("annotations") or {},
+            namespaces=[row["type"] for row in linux.get("namespaces") or []],
+            systemd_cgroup=options.systemd_cgroup,
+            rootless=self._rootless(),
+        )
+        self._warn_of_capabilities()
+
+    def _rootless(self) -> bool:
+        return os.geteuid() != 0 if self.options.rootless is None else self.options.rootless
+
+    def _warn_of_capabilities(self) -> None:
+        capabilities = (self.bundle.spec.get("process") or {}).get("capabilities") or {}
+        names = {name for names in capabilities.values() for name in names}  # type: ignore[attr-defined]
+        unknown = sorted(name for name in names if known_capability(name) is None)
+        if unknown:
+            self.options.log("warning", f"ignoring unknown or unavailable capabilities: [{' '.join(unknown)}]")
+
+    def state(self, status: str, pid: int) -> dict[str, object]:
+        """The state document that hooks read (runtime-spec, "State")."""
+        state: dict[str, object] = {
+            "ociVersion": OCI_VERSION,
+            "id": self.record.id,
+            "status": status,
+            "pid": pid,
+            "bundle": self.record.bundle,
+        }
+        if self.record.annotations:
+            state["annotations"] = self.record.annotations
+        return state
+
+    def prepare(self, *, fifo: bool) -> Steps[Launch]:
+        """Up to the point where the container waits for start.  Leaves nothing behind when it fails."""
+        store, spec, options = self.store, self.bundle.spec, self.options
+        store.make(os.path.dirname(store.path))
+        try:
+            self.record.cgroup_paths = self.cgroup.paths
+            store.save(self.record)
+            store.save_config(self.bundle.data)
+            if fifo:
+                os.mkfifo(f"{store.path}/{FIFO}", 0o600)
+            resources = (spec.get("linux") or {}).get("resources")
+            devices = [row["path"] for row in (spec.get("linux") or {}).get("devices") or []]
+            self.cgroup.create(resources, device_paths=devices)  # type: ignore[arg-type]
+            self.launch = Launch(self._program(fifo), spec, spec.get("process") or {}, self.state("creating", 0))
+            yield from self.launch.prepare()
+            self._keep(self.launch.pid)
+        except BaseException:
+            yield from self.undo()
+            raise
+        options.log("debug", f"container {self.record.id} created, pid {self.launch.pid}")
+        return self.launch
+
+    def _program(self, fifo: bool):  # type: ignore[no-untyped-def]
+        spec, options = self.bundle.spec, self.options
+        process = spec.get("process") or {}
+        devices = [row["path"] for row in (spec.get("linux") or {}).get("devices") or []]
+        resources = (spec.get("linux") or {}).get("resources")
+        entry = CgroupEntry(
+            tasks=self.cgroup.join_files(),
+            directory=self.cgroup.clone_into(),
+            device_program=self.cgroup.device_program(resources, devices),  # type: ignore[arg-type]
+            mounts=self._cgroup_mounts(),
+        )
+        request = Request(
+            container_id=self.record.id,
+            rootfs=self.bundle.rootfs,
+            control=3 + options.preserve_fds + options.listen_fds,
+            fifo=f"{self.store.path}/{FIFO}" if fifo else None,
+            cgroup=entry,
+            no_pivot=options.no_pivot,
+            new_keyring=not options.no_new_keyring,
+            extra_env=listen_environment(options),
+            state=self.state("creating", 0),
+        )
+        known = facts(spec, process, unified=self.layout.unified, no_pivot=options.no_pivot)
+        return container_program(spec, known, request)
+
+    def _cgroup_mounts(self) -> tuple[CgroupMount, ...]:
+        if not any(mount.get("type") == "cgroup" for mount in self.bundle.spec.get("mounts") or []):
+            return ()
+        return tuple(
+            CgroupMount(os.path.basename(row.mount), row.controllers, self.cgroup.paths[row.controllers[0]])
+            for row in self.layout.hierarchies
+            if row.version == 1 and row.controllers[0] in self.cgroup.paths
+        )
+
+    def _keep(self, pid: int) -> None:
+        found = look(pid)
+        if found is None:
+            raise OrlopError("container process is already dead")
+        self.record.init_process_pid = pid
+        self.record.init_process_start = found.start
+        self.store.save(self.record)
+        if self.options.pid_file:
+            write_pid_file(self.options.pid_file, pid)
+
+    def undo(self) -> Steps[None]:
+        """Leave nothing behind: process, cgroup, state; then poststop hooks, whose failures are only told."""
+        if self.launch is not None:
+            self.launch.abandon()
+        try:
+            self.cgroup.kill()
+            self.cgroup.undo()
+        except OrlopError as error:
+            self.options.log("warning", str(error))
+        self.store.remove()
+        spec = self.bundle.spec
+        if (spec.get("hooks") or {}).get("poststop") and self.launch is not None:
+            for message in (yield from run_hooks_in_spite(spec, "poststop", self.state("stopped", 0))):
+                self.options.log("warning", message)
+
+
+def create(container_id: str, options: Options) -> None:
+    """Create a container that waits for `start`.  Raises OrlopError; then nothing is left behind."""
+    creation = Creation(container_id, options)
+    check_console(creation, options, detached=True)
+    launch = drive(_create(creation, options))
+    launch.release()
+
+
+def _create(creation: Creation, options: Options) -> Steps[Launch]:
+    launch = yield from creation.prepare(fifo=True)
+    try:
+        if creation.terminal:
+            from orlop.runtime.console import send_console
+
+            send_console(options.console_socket or "", launch.master)
+            launch.close_terminal()
+    except BaseException:
+        yield from creation.undo()
+        raise
+    return launch
+
+
+def check_console(creation: Creation, options: Options, *, detached: bool) -> None:
+    """Refuse a terminal that nobody would hold, and a console socket that nobody would use."""
+    if creation.terminal and detached and not options.console_socket:
+        message = "cannot allocate tty if runc will detach without setting console socket"
+        raise ConfigError(message, hint="give --console-socket, or set process.terminal to false")
+    if options.console_socket and not (creation.terminal and detached):
+        message = "cannot use console socket if runc will not detach or allocate tty"
+        raise ConfigError(message, hint="leave out --console-socket, or set process.terminal to true and detach")
+
+
+def listen_environment(options: Options) -> tuple[str, ...]:
+    """Socket activation (sd_listen_fds(3)), as the first process of the container sees it."""
+    return (f"LISTEN_FDS={options.listen_fds}", "LISTEN_PID=1") if options.listen_fds else ()
+
+
+def write_pid_file(path: str, pid: int) -> None:
+    """Write the pid, without a newline, aside and by rename."""
+    directory, name = os.path.split(os.path.abspath(path))
+    aside = f"{directory}/.{name}"
+    try:
+        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            os.write(fd, b"%d" % pid)
+        finally:
+            os.close(fd)
+        os.rename(aside, f"{directory}/{name}")
+    except OSError as error:
+        raise OrlopError(f"unable to write the pid file {path}: {(error.strerror or '').lower()}") from None
+
+
+def now() -> str:
+    """The time, RFC 3339 with nanoseconds, UTC."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds:09d}Z"

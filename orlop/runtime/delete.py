@@ -1,0 +1,61 @@
+"""delete: remove a container that has stopped, or, with force, any; also what a crash left of one."""
+
+from __future__ import annotations
+
+import os
+import time
+from _signal import pidfd_send_signal
+
+from orlop.errors import NotFound, OrlopError, StateError
+from orlop.host.process import handle
+from orlop.runtime.container import CREATED, STOPPED, Found
+from orlop.runtime.destroy import destroy
+from orlop.runtime.waiting import drive, readable
+from orlop.state.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.runtime.options import Options
+
+_SIGKILL = 9
+_PATIENCE = 10.0  # seconds for a killed process to end: as long as runc waits
+
+
+def delete(container_id: str, options: Options, *, force: bool = False) -> None:
+    """Remove a container.  Raises StateError when it runs and `force` is not given, NotFound for an unknown id without it."""
+    try:
+        found = Found(container_id, options)
+    except NotFound:
+        Store(os.path.abspath(options.root), container_id).remove()
+        if force:
+            return
+        raise
+    lock = found.store.lock()
+    try:
+        status = found.status()
+        if status != STOPPED:
+            if status != CREATED and not force:
+                message = f"cannot delete container {container_id} that is not stopped: {status}"
+                raise StateError(message, hint="stop it first with the command kill, or use --force")
+            _kill(found)
+        spec = None
+        if b'"poststop"' in found.store.config():
+            spec = found.config()
+        alone = "pid" in found.record.namespaces and found.record.init_process_pid != 0
+        drive(destroy(found.store, found.record, found.cgroup, spec, options, alone=alone))
+    finally:
+        os.close(lock)
+
+
+def _kill(found: Found) -> None:
+    pidfd = handle(found.record.init_process_pid, found.record.init_process_start)
+    if pidfd is None:
+        return
+    try:
+        pidfd_send_signal(pidfd, _SIGKILL)
+        if found.cgroup.frozen():
+            found.cgroup.thaw()
+        if not readable(pidfd, time.monotonic() + _PATIENCE):
+            raise OrlopError("container init still running")
+    finally:
+        os.close(pidfd)

@@ -1,0 +1,40 @@
+"""Takes a stopped container apart: cgroup, state, poststop hooks."""
+
+from __future__ import annotations
+
+from orlop.errors import CgroupError
+from orlop.runtime.hooks import run_hooks_in_spite
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.cgroup.base import Cgroup
+    from orlop.runtime.options import Options
+    from orlop.runtime.waiting import Steps
+    from orlop.spec.types import Spec
+    from orlop.state.store import Record, Store
+
+
+def destroy(
+    store: Store, record: Record, cgroup: Cgroup, spec: Spec | None, options: Options, *, alone: bool
+) -> Steps[None]:
+    """Remove what create made.  `alone`: the container had a pid namespace of its own, so no process can have outlived it."""
+    if not alone:
+        cgroup.kill()
+    try:
+        cgroup.delete()
+    except CgroupError as error:
+        cgroup.kill()
+        options.log("debug", f"killed what was left in the cgroup: {error}")
+        cgroup.delete()
+    store.remove()
+    if spec is not None and (spec.get("hooks") or {}).get("poststop"):
+        state: dict[str, object] = {
+            "ociVersion": "1.3.0",
+            "id": record.id,
+            "status": "stopped",
+            "pid": 0,
+            "bundle": record.bundle,
+            "annotations": record.annotations,
+        }
+        for message in (yield from run_hooks_in_spite(spec, "poststop", state)):
+            options.log("warning", message)

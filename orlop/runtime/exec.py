@@ -1,0 +1,193 @@
+"""exec: a further process in a container."""
+
+from __future__ import annotations
+
+import os
+
+from orlop.errors import ConfigError, OrlopError, StateError
+from orlop.host.probe import facts
+from orlop.host.process import handle
+from orlop.plan.facts import CgroupEntry, Request
+from orlop.plan.join import PIDFD_AFTER_CONTROL, exec_program
+from orlop.runtime.container import PAUSED, STOPPED, Found
+from orlop.runtime.create import listen_environment, write_pid_file
+from orlop.runtime.foreground import Foreground
+from orlop.runtime.launch import Launch
+from orlop.runtime.waiting import drive
+from orlop.spec.check import check_process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.runtime.options import Options
+    from orlop.runtime.waiting import Steps
+    from orlop.spec.types import Process
+
+
+class ExecRequest:
+    """What `exec` runs: a process object from a file, or changes to the one of the container's config.
+
+    None means that the config's value stays.
+    """
+
+    __slots__ = (
+        "additional_gids",
+        "apparmor",
+        "args",
+        "caps",
+        "cgroup",
+        "cwd",
+        "env",
+        "no_new_privs",
+        "process_file",
+        "process_label",
+        "tty",
+        "user",
+    )
+
+    def __init__(
+        self,
+        *,
+        args: list[str] | None = None,
+        process_file: str | None = None,
+        cwd: str | None = None,
+        env: list[str] | None = None,
+        tty: bool = False,
+        user: tuple[int, int | None] | None = None,
+        additional_gids: list[int] | None = None,
+        process_label: str | None = None,
+        apparmor: str | None = None,
+        no_new_privs: bool | None = None,
+        caps: list[str] | None = None,
+        cgroup: dict[str, str] | None = None,
+    ) -> None:
+        self.args = args
+        self.process_file = process_file
+        self.cwd = cwd
+        self.env = env
+        self.tty = tty
+        self.user = user
+        self.additional_gids = additional_gids
+        self.process_label = process_label
+        self.apparmor = apparmor
+        self.no_new_privs = no_new_privs
+        self.caps = caps
+        self.cgroup = cgroup
+
+
+def exec_process(container_id: str, request: ExecRequest, options: Options) -> int:
+    """Run a process in a container; its exit status, 128 plus a signal, or 0 when detached.  Raises OrlopError."""
+    found = Found(container_id, options)
+    status = found.status()
+    if status == STOPPED:
+        raise StateError("cannot exec in a stopped container")
+    if status == PAUSED and not options.ignore_paused:
+        raise StateError("cannot exec in a paused container (use --ignore-paused to override)")
+    spec = found.config()
+    process = _process(spec.get("process") or {}, request)
+    _check_console(process, options)
+    pidfd = handle(found.record.init_process_pid, found.record.init_process_start)
+    if pidfd is None:
+        raise StateError("cannot exec in a stopped container")
+    try:
+        program = exec_program(
+            spec,
+            process,
+            facts({}, process, unified=False),
+            Request(
+                container_id=container_id,
+                control=3 + options.preserve_fds + options.listen_fds,
+                cgroup=CgroupEntry(
+                    tasks=found.cgroup.join_files(request.cgroup), directory=found.cgroup.clone_into(request.cgroup)
+                ),
+                new_keyring=False,
+                extra_env=listen_environment(options),
+            ),
+        )
+        launch = Launch(program, spec, process, {"status": "running"})
+        inherit = ((pidfd, program.control + PIDFD_AFTER_CONTROL),)
+        if options.detach:
+            drive(_start(launch, options, inherit)).release()
+            return 0
+        foreground = Foreground(terminal=bool(process.get("terminal")))
+        try:
+            drive(_start(launch, options, inherit))
+            return foreground.wait(launch.pid, launch.master)
+        finally:
+            launch.close_terminal()
+            foreground.close()
+    finally:
+        os.close(pidfd)
+
+
+def _start(launch: Launch, options: Options, inherit: tuple[tuple[int, int], ...]) -> Steps[Launch]:
+    yield from launch.prepare(inherit)
+    try:
+        if launch.master >= 0 and options.console_socket:
+            from orlop.runtime.console import send_console
+
+            send_console(options.console_socket, launch.master)
+            launch.close_terminal()
+        if options.pid_file:
+            write_pid_file(options.pid_file, launch.pid)
+    except BaseException:
+        launch.abandon()
+        raise
+    yield from launch.go()
+    return launch
+
+
+def _check_console(process: Process, options: Options) -> None:
+    if process.get("terminal") and options.detach and not options.console_socket:
+        raise ConfigError("cannot allocate tty if runc will detach without setting console socket")
+    if options.console_socket and not (process.get("terminal") and options.detach):
+        raise ConfigError("cannot use console socket if runc will not detach or allocate tty")
+
+
+def _process(base: Process, request: ExecRequest) -> Process:
+    if request.process_file is not None:
+        return _from_file(request.process_file)
+    if not request.args:
+        raise ConfigError("exec args cannot be empty")
+    process: Process = {**base, "args": request.args, "terminal": request.tty}
+    process.pop("consoleSize", None)
+    user = {**(base.get("user") or {})}
+    if request.user is not None:
+        uid, gid = request.user
+        user["uid"] = uid
+        if gid is not None:
+            user["gid"] = gid
+    if request.additional_gids:
+        user["additionalGids"] = [*(user.get("additionalGids") or []), *request.additional_gids]  # type: ignore[misc]
+    process["user"] = user  # type: ignore[typeddict-item]
+    if request.cwd is not None:
+        process["cwd"] = request.cwd
+    if request.env:
+        process["env"] = [*(base.get("env") or []), *request.env]
+    if request.no_new_privs is not None:
+        process["noNewPrivileges"] = request.no_new_privs
+    if request.caps:
+        process["capabilities"] = _more_capabilities(base, request.caps)  # type: ignore[typeddict-item]
+    problems = check_process(process)
+    if problems:
+        raise ConfigError(problems)
+    return process
+
+
+def _more_capabilities(base: Process, names: list[str]) -> dict[str, list[str]]:
+    """Never inheritable (CVE-2022-29162); ambient only where the config has inheritable ones."""
+    sets = {name: list(values) for name, values in (base.get("capabilities") or {}).items()}  # type: ignore[call-overload]
+    places = ["bounding", "effective", "permitted"] + (["ambient"] if sets.get("inheritable") else [])
+    for place in places:
+        sets[place] = list(dict.fromkeys([*sets.get(place, []), *names]))
+    return sets
+
+
+def _from_file(path: str) -> Process:
+    from orlop.host.probe import read_text
+    from orlop.spec.load import load_process
+
+    try:
+        data = read_text(path)
+    except OSError as error:
+        raise OrlopError(f"unable to read {path}: {(error.strerror or '').lower()}") from None
+    return load_process(data.encode("utf-8", "surrogateescape"), path)

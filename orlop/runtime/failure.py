@@ -1,0 +1,83 @@
+"""What an executor reports, turned into an error that names the field, the call, the path and the remedy."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from orlop.errors import ExecError, HookError, KernelError
+from orlop.plan import events
+from orlop.program.layout import CALL, PROGRAM_BASE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.executor.link import Event
+    from orlop.program.ops import Op, Program
+
+_NOT_FOUND = "executable file not found in $PATH"
+
+
+def failure(program: Program, event: Event) -> KernelError:
+    """The error of an event FAILED."""
+    if event.op >= len(program.ops):
+        return KernelError(event.value, f"the executor refused its program: {os.strerror(event.value)}")
+    op = program.ops[event.op]
+    purpose = op.purpose
+    reason = os.strerror(event.value).lower()
+    hint = (purpose.hints or {}).get(event.value)
+    path = _path(program, op)
+    if purpose.field == "process.args[0]":
+        if event.value == errno.ENOENT and op.kind != CALL:
+            reason = _NOT_FOUND
+            hint = "the program must be in a directory of PATH in process.env, in the container's root file system"
+        elif op.name == "faccessat2":
+            reason = f"stat {path}: {reason}" if event.value == errno.ENOENT else reason
+        return ExecError(
+            event.value, f"{purpose.wording}: {reason}", call=op.name or None, field=purpose.field, path=path, hint=hint
+        )
+    call = f"{op.name} {path}".strip() if path else op.name
+    message = ": ".join(part for part in (purpose.wording, call, reason) if part)
+    return KernelError(event.value, message, call=op.name or None, field=purpose.field, path=path, hint=hint)
+
+
+def _path(program: Program, op: Op) -> str | None:
+    """The first string among the arguments of a call: what it was done to."""
+    if op.kind != CALL:
+        return None
+    from orlop.program.calls import CALLS
+
+    for arg, what in zip(op.args, CALLS[op.name][2].split(), strict=False):
+        if what.endswith(":str") and isinstance(arg, int) and arg >= PROGRAM_BASE:
+            text = string_at(program, arg)
+            if text:
+                return text
+    return None
+
+
+def string_at(program: Program, address: int) -> str:
+    """The NUL-terminated string that a program has at an address."""
+    start = address - PROGRAM_BASE
+    return program.data[start : program.data.index(b"\0", start)].decode("utf-8", "replace")
+
+
+def hook_failure(program: Program, event: Event) -> HookError:
+    """The error of HOOK_FAILED or HOOK_TIMEOUT; closes the event's descriptors."""
+    wording = program.ops[event.op].purpose.wording
+    outputs = [_tail(fd) for fd in event.fds]
+    out, err = [*outputs, "", ""][:2]
+    if event.kind == events.HOOK_TIMEOUT:
+        return HookError(f"{wording}: hook ran past specified timeout of {event.value:.1f}s")
+    return HookError(f"{wording}: {_status(event.value)}, stdout: {out}, stderr: {err}")
+
+
+def _status(value: int) -> str:
+    return f"exit status {value}"
+
+
+def _tail(fd: int) -> str:
+    """The last 4 KiB of what a hook wrote."""
+    try:
+        size = os.fstat(fd).st_size
+        return os.pread(fd, 4096, max(0, size - 4096)).decode("utf-8", "replace")
+    finally:
+        os.close(fd)

@@ -1,0 +1,99 @@
+"""Waits for a process in the foreground: forwards signals, keeps the terminal, gives the exit status.
+
+Every signal is blocked and fetched (sigwaitinfo(2), or a wakeup descriptor beside a terminal), so none is lost between the start
+of the process and the wait for it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import _signal
+
+from orlop.runtime.console import Copier, Terminal
+
+_SIGCHLD, _SIGWINCH, _SIGURG, _SIGKILL, _SIGSTOP, _SIGPIPE = 17, 28, 23, 9, 19, 13
+# What goes wrong in this process itself is not for the container: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS.
+_OWN = frozenset((4, 5, 6, 7, 8, 11, 31, 32, 33, _SIGKILL, _SIGSTOP))
+_CAUGHT = [number for number in range(1, 65) if number not in _OWN]
+
+
+class Foreground:
+    """Signals are held back from the moment this is made until `close`."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        self._terminal = terminal
+        self._pipe = (-1, -1)
+        if terminal:
+            self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            self._wakeup = _signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+            self._handlers = {number: _signal.signal(number, _noted) for number in _CAUGHT}
+        else:
+            self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _CAUGHT)
+
+    def close(self) -> None:
+        """Give signals back as they were."""
+        if self._terminal:
+            _signal.set_wakeup_fd(self._wakeup)
+            for number, handler in self._handlers.items():
+                _signal.signal(number, handler)
+            for fd in self._pipe:
+                os.close(fd)
+        else:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
+
+    def wait(self, pid: int, master: int = -1) -> int:
+        """Wait for the process to end; its status as a shell tells it: the exit code, or 128 plus the signal."""
+        if master >= 0:
+            return self._wait_with_terminal(pid, master)
+        while True:
+            status = _ended(pid)
+            if status is not None:
+                return status
+            _forward(pid, _signal.sigwaitinfo(_CAUGHT).si_signo)
+
+    def _wait_with_terminal(self, pid: int, master: int) -> int:
+        terminal = Terminal(master)
+        copier = Copier(master)
+        is_open = True
+        try:
+            while True:
+                status = _ended(pid)
+                if status is not None:
+                    copier.drain()
+                    return status
+                poll = select.poll()
+                poll.register(self._pipe[0], select.POLLIN)
+                if is_open:
+                    copier.register(poll)
+                ready = dict(poll.poll())
+                if is_open:
+                    is_open = copier.copy(ready)
+                if ready.get(self._pipe[0]):
+                    for number in os.read(self._pipe[0], 4096):
+                        if number == _SIGWINCH:
+                            terminal.resize()
+                        else:
+                            _forward(pid, number)
+        finally:
+            terminal.restore()
+
+
+def _noted(number: int, frame: object) -> None:
+    """A handler, so that the wakeup descriptor is written to."""
+
+
+def _ended(pid: int) -> int | None:
+    found, status = os.waitpid(pid, os.WNOHANG)
+    if not found:
+        return None
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
+
+def _forward(pid: int, number: int) -> None:
+    if number in (_SIGCHLD, _SIGWINCH, _SIGURG, _SIGPIPE):
+        return
+    try:
+        os.kill(pid, number)  # our own child, not reaped yet: the pid is its
+    except ProcessLookupError:
+        return

@@ -1,0 +1,77 @@
+"""The hooks of the runtime's own namespaces: prestart, createRuntime, poststart, poststop."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from orlop.errors import HookError
+from orlop.spec.json import dump
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.runtime.waiting import Steps
+    from orlop.spec.types import Hook, Spec
+
+_SIGKILL = 9
+
+
+def run_hooks(spec: Spec, kind: str, state: dict[str, object]) -> Steps[None]:
+    """Run all hooks of a kind in their order.  Raises HookError at the first that fails."""
+    rows: list[Hook] = (spec.get("hooks") or {}).get(kind) or []  # type: ignore[assignment]
+    for index, hook in enumerate(rows):
+        yield from _run(f"error running {kind} hook #{index}", hook, dump(state).encode())
+
+
+def run_hooks_in_spite(spec: Spec, kind: str, state: dict[str, object]) -> Steps[list[str]]:
+    """Run all hooks of a kind; one that fails does not keep the others from running.  The failures' messages."""
+    failures = []
+    rows: list[Hook] = (spec.get("hooks") or {}).get(kind) or []  # type: ignore[assignment]
+    for index, hook in enumerate(rows):
+        try:
+            yield from _run(f"error running {kind} hook #{index}", hook, dump(state).encode())
+        except HookError as error:
+            failures.append(str(error))
+    return failures
+
+
+def _run(wording: str, hook: Hook, state: bytes) -> Steps[None]:
+    given, out, err = (os.memfd_create(name) for name in ("state", "stdout", "stderr"))
+    try:
+        os.write(given, state)
+        os.lseek(given, 0, os.SEEK_SET)
+        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate((given, out, err))]
+        env = dict(entry.partition("=")[::2] for entry in hook.get("env") or [])
+        try:
+            pid = os.posix_spawn(hook["path"], hook.get("args") or [hook["path"]], env, file_actions=actions)
+        except OSError as error:
+            raise HookError(f"{wording}: {hook['path']}: {(error.strerror or '').lower()}") from None
+        code = yield from _end(pid, hook.get("timeout"))
+        if code is None:
+            raise HookError(f"{wording}: hook ran past specified timeout of {hook['timeout']:.1f}s")
+        if code:
+            how = f"exit status {code}" if code > 0 else f"signal: {-code}"
+            texts = [os.pread(fd, 4096, max(0, os.fstat(fd).st_size - 4096)).decode("utf-8", "replace") for fd in (out, err)]
+            raise HookError(f"{wording}: {how}, stdout: {texts[0]}, stderr: {texts[1]}")
+    finally:
+        for fd in (given, out, err):
+            os.close(fd)
+
+
+def _end(pid: int, timeout: int | None) -> Steps[int | None]:
+    """The exit code of a hook; None when it was killed because its time was over."""
+    pidfd = os.pidfd_open(pid)
+    ended = False
+    try:
+        ended = yield (pidfd, None if timeout is None else time.monotonic() + timeout)
+    finally:
+        os.close(pidfd)
+        if not ended:
+            try:
+                os.kill(pid, _SIGKILL)
+            except OSError as error:
+                if error.errno != errno.ESRCH:
+                    raise
+        _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status) if ended else None

@@ -1,0 +1,171 @@
+"""Runs the program of a container, up to the point where it waits to become the user's.
+
+    supervisor                                              executor, then the container's first process
+    spawn ─────────────────────────────────────────────────▶ runs
+    ◀──────────────────────────────── PID ── reap the executor, write the id maps, answer
+    ◀──────────────────────────────── COPY_UP ── copy, answer
+    ◀──────────────────────────────── ROOTFS ── prestart and createRuntime hooks, answer
+    ◀──────────────────────────────── CONSOLE ── keep the master of the terminal
+    ◀──────────────────────────────── HOME ── look the user up, answer
+    ◀──────────────────────────────── CREATED
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from orlop.errors import KernelError, OrlopError
+from orlop.executor.link import Executor
+from orlop.plan import events
+from orlop.program.layout import EVENT_FAILED
+from orlop.runtime.failure import failure, hook_failure
+from orlop.runtime.hooks import run_hooks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.executor.link import Event
+    from orlop.program.ops import Program
+    from orlop.runtime.waiting import Steps
+    from orlop.spec.types import Process, Spec
+
+_SIGKILL = 9
+
+
+class Launch:
+    """One run of a program.  `pid` is the container's first process, a child of this one, `master` the terminal's."""
+
+    __slots__ = ("executor", "master", "pid", "process", "program", "spawned", "spec", "state")
+
+    def __init__(self, program: Program, spec: Spec, process: Process, state: dict[str, object]) -> None:
+        self.program = program
+        self.spec = spec
+        self.process = process
+        self.state = state
+        self.pid = 0
+        self.master = -1
+        self.spawned = 0
+        self.executor: Executor | None = None
+
+    def prepare(self, inherit: tuple[tuple[int, int], ...] = ()) -> Steps[None]:
+        """Up to CREATED.  When it fails, no process is left, and an OrlopError says why."""
+        try:
+            self.executor = Executor(self.program, inherit=inherit)
+            self.spawned = self.executor.pid
+            while (yield from self._event()) != events.CREATED:
+                pass
+        except BaseException:
+            self.abandon()
+            raise
+
+    def go(self) -> Steps[None]:
+        """Let it become the user's program; returns when it has.  When that fails, no process is left."""
+        assert self.executor is not None
+        try:
+            self.executor.answer()
+            while (yield from self._event(last=True)) is not None:
+                pass
+        except BaseException as error:
+            self.abandon()
+            if isinstance(error, BrokenPipeError):
+                raise OrlopError("container process is already dead") from None
+            raise
+        self.executor.close()
+
+    def release(self) -> None:
+        """Let go of one that waits on its fifo."""
+        if self.executor is not None:
+            self.executor.close()
+
+    def abandon(self) -> None:
+        """Kill and reap whatever there is."""
+        if self.executor is not None:
+            self.executor.close()
+        for pid in {self.pid, self.spawned} - {0}:
+            try:
+                os.kill(pid, _SIGKILL)
+                os.waitpid(pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                continue
+        self.pid = self.spawned = 0
+        self.close_terminal()
+
+    def close_terminal(self) -> None:
+        """Close the master of the terminal, if there is one."""
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
+
+    def _event(self, *, last: bool = False) -> Steps[int | None]:
+        assert self.executor is not None
+        yield (self.executor.socket.fileno(), None)
+        event = self.executor.receive()
+        if event is None:
+            if last:
+                return None
+            raise self._died()
+        yield from self._handle(event)
+        return event.kind
+
+    def _handle(self, event: Event) -> Steps[None]:
+        assert self.executor is not None
+        if event.kind == EVENT_FAILED:
+            raise failure(self.program, event)
+        if event.kind in (events.HOOK_FAILED, events.HOOK_TIMEOUT):
+            raise hook_failure(self.program, event)
+        if event.kind == events.PID:
+            self._cloned(event.value)
+        elif event.kind == events.CONSOLE:
+            (self.master,) = event.fds
+        elif event.kind == events.HOME:
+            self.executor.answer(b"HOME=" + self._home(event.payload) + b"\0")
+        elif event.kind == events.ROOTFS:
+            state = {**self.state, "status": "creating", "pid": self.pid}
+            yield from run_hooks(self.spec, "prestart", state)
+            yield from run_hooks(self.spec, "createRuntime", state)
+            self.executor.answer()
+        elif event.kind == events.COPY_UP:
+            from orlop.host.copytree import copy_up
+
+            copy_up(*event.fds)
+            self.executor.answer()
+
+    def _cloned(self, pid: int) -> None:
+        assert self.executor is not None
+        if pid != self.spawned:
+            self.pid = pid
+            os.waitpid(self.spawned, 0)
+            self.spawned = 0
+        if self._waits_for_maps(pid):
+            from orlop.runtime.idmap import write_maps
+
+            write_maps(pid, self.spec.get("linux") or {})
+            self.executor.answer()
+
+    def _waits_for_maps(self, pid: int) -> bool:
+        """A process of a new user namespace: the container's, or the executor's own when a time namespace belongs to it."""
+        if self.state.get("status") == "running":
+            return False  # exec: the namespace has its maps
+        rows = (self.spec.get("linux") or {}).get("namespaces") or []
+        new = {row["type"] for row in rows if not row.get("path")}
+        return "user" in new and (pid == self.spawned or "time" not in new)
+
+    def _home(self, passwd: bytes) -> bytes:
+        uid = (self.process.get("user") or {}).get("uid") or 0
+        for line in passwd.split(b"\n"):
+            fields = line.split(b":")
+            if len(fields) >= 6 and fields[2] == b"%d" % uid and fields[5]:
+                return fields[5][:4000]
+        return b"/"
+
+    def _died(self) -> OrlopError:
+        """It ended without a word: nothing but a signal does that, and most often the OOM killer's."""
+        for pid in (self.pid, self.spawned):
+            if pid:
+                _, status = os.waitpid(pid, 0)
+                self.pid = self.spawned = 0
+                if os.WIFSIGNALED(status) and os.WTERMSIG(status) == _SIGKILL:
+                    hint = "raise linux.resources.memory.limit"
+                    message = "container init was OOM-killed (memory limit too low?)"
+                    return KernelError(errno.ENOMEM, message, field="linux.resources.memory.limit", hint=hint)
+        return OrlopError("container init ended before the container was created")

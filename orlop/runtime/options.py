@@ -1,0 +1,78 @@
+"""What a caller may ask of a command, beside the container's id."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _silent(level: str, message: str) -> None:
+    """Where nobody wants to hear: the library."""
+
+
+class Options:
+    """The options of a command; each has the meaning of the flag of that name (docs, or `orlop COMMAND --help`).
+
+    `log` is called with a level (`debug`, `info`, `warning`, `error`) and a message.  `preserve_fds` counts descriptors from 3
+    on that the container gets; `listen_fds` those of socket activation, which come before them.
+    """
+
+    __slots__ = (
+        "bundle",
+        "console_socket",
+        "detach",
+        "ignore_paused",
+        "keep",
+        "listen_fds",
+        "log",
+        "no_new_keyring",
+        "no_pivot",
+        "no_subreaper",
+        "notify_socket",
+        "pid_file",
+        "pidfd_socket",
+        "preserve_fds",
+        "root",
+        "rootless",
+        "systemd_cgroup",
+    )
+
+    def __init__(
+        self,
+        *,
+        root: str = "/run/orlop",
+        systemd_cgroup: bool = False,
+        rootless: bool | None = None,
+        bundle: str | None = None,
+        console_socket: str | None = None,
+        pidfd_socket: str | None = None,
+        pid_file: str | None = None,
+        no_pivot: bool = False,
+        no_new_keyring: bool = False,
+        no_subreaper: bool = False,
+        preserve_fds: int = 0,
+        detach: bool = False,
+        keep: bool = False,
+        ignore_paused: bool = False,
+        log: Callable[[str, str], None] = _silent,
+        listen_fds: int = 0,
+        notify_socket: str | None = None,
+    ) -> None:
+        self.root = root
+        self.systemd_cgroup = systemd_cgroup
+        self.rootless = rootless
+        self.bundle = bundle
+        self.console_socket = console_socket
+        self.pidfd_socket = pidfd_socket
+        self.pid_file = pid_file
+        self.no_pivot = no_pivot
+        self.no_new_keyring = no_new_keyring
+        self.no_subreaper = no_subreaper
+        self.preserve_fds = preserve_fds
+        self.detach = detach
+        self.keep = keep
+        self.ignore_paused = ignore_paused
+        self.log = log
+        self.listen_fds = listen_fds
+        self.notify_socket = notify_socket

@@ -1,0 +1,83 @@
+"""start: let a created container become its program."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from orlop.errors import OrlopError, StateError
+from orlop.host.process import handle
+from orlop.runtime.container import CREATED, PAUSED, STOPPED, Found
+from orlop.runtime.hooks import run_hooks
+from orlop.runtime.waiting import drive
+from orlop.state.store import FIFO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.runtime.options import Options
+
+_REFUSALS = {
+    STOPPED: "cannot start a container that has stopped",
+    PAUSED: "cannot start a container in the paused state",
+}
+
+
+def start(container_id: str, options: Options) -> None:
+    """Start it.  Raises StateError unless it is created and waiting."""
+    found = Found(container_id, options)
+    lock = found.store.lock()
+    try:
+        status = found.status()
+        if status != CREATED:
+            raise StateError(_REFUSALS.get(status, "cannot start an already running container"))
+        _write(f"{found.store.path}/{FIFO}")
+        os.unlink(f"{found.store.path}/{FIFO}")
+        _poststart(found)
+    finally:
+        os.close(lock)
+
+
+def _write(path: str) -> None:
+    """The container's process holds the fifo open to read, so this does not wait; without a reader it is dead."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise StateError("container process is already dead") from None
+        raise OrlopError(f"unable to open {path}: {(error.strerror or '').lower()}") from None
+    try:
+        os.write(fd, b"0")
+    finally:
+        os.close(fd)
+
+
+def _poststart(found: Found) -> None:
+    if not _has_poststart(found):
+        return
+    spec = found.config()
+    record = found.record
+    state: dict[str, object] = {
+        "ociVersion": "1.3.0",
+        "id": record.id,
+        "status": "running",
+        "pid": record.init_process_pid,
+        "bundle": record.bundle,
+        "annotations": record.annotations,
+    }
+    try:
+        drive(run_hooks(spec, "poststart", state))
+    except OrlopError:
+        pidfd = handle(record.init_process_pid, record.init_process_start)
+        if pidfd is not None:
+            from _signal import pidfd_send_signal
+
+            pidfd_send_signal(pidfd, 9)
+            os.close(pidfd)
+        raise
+
+
+def _has_poststart(found: Found) -> bool:
+    """Most configs have none, and need not be parsed to see it."""
+    return b'"poststart"' in found.store.config()
+
+

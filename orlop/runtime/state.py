@@ -1,0 +1,33 @@
+"""state: what a container is doing."""
+
+from __future__ import annotations
+
+from orlop.runtime.container import STOPPED, Found
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.runtime.options import Options
+
+
+def state(container_id: str, options: Options) -> dict[str, object]:
+    """The state document (runtime-spec, "State"), with the keys that runc adds.  Raises NotFound."""
+    return describe(Found(container_id, options))
+
+
+def describe(found: Found, owner: str = "") -> dict[str, object]:
+    """The state document of a container that was found."""
+    record = found.record
+    status = found.status()
+    document: dict[str, object] = {
+        "ociVersion": "1.3.0",
+        "id": record.id,
+        "pid": 0 if status == STOPPED else record.init_process_pid,
+        "status": status,
+        "bundle": record.bundle,
+        "rootfs": record.rootfs,
+        "created": record.created,
+    }
+    if record.annotations:
+        document["annotations"] = record.annotations
+    document["owner"] = owner
+    return document

@@ -1,0 +1,43 @@
+"""Lifecycle steps are generators that yield what they wait for; this drives one to its end by polling.
+
+A step yields `(descriptor, deadline)`: it goes on with True when the descriptor is readable, with False when the deadline (in
+seconds of `time.monotonic`; None for never) is past.  An event loop can drive the same steps.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import TypeAlias, TypeVar
+
+    T = TypeVar("T")
+    Wait: TypeAlias = tuple[int, float | None]
+    Steps: TypeAlias = Generator[Wait, bool, T]
+
+
+def drive(steps: Steps[T]) -> T:
+    """Run steps to their end, and return what they return.  Blocks."""
+    try:
+        wait = next(steps)
+        while True:
+            wait = steps.send(readable(*wait))
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    except BaseException as error:
+        steps.close()
+        raise error
+
+
+def readable(descriptor: int, deadline: float | None) -> bool:
+    """Wait until a descriptor is readable or at its end; False when the deadline came first."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    if deadline is None:
+        poll.poll()
+        return True
+    left = max(0.0, deadline - time.monotonic())
+    return bool(poll.poll(left * 1000))

@@ -1,0 +1,189 @@
+"""What orlop remembers of a container: one directory, <root>/<id>, on a tmpfs.
+
+    state.json    this record, written aside and renamed
+    config.json   the config as it was at create, byte for byte
+    exec.fifo     exists while the container waits for start
+
+The directory itself is what commands lock.  It is made first and removed last, so that a crash at any point leaves
+something that `delete` finds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from orlop.errors import ConfigError, NotFound, OrlopError, StateError
+from orlop.host.probe import read_text
+from orlop.spec.json import dump, parse
+
+FIFO = "exec.fifo"
+_RECORD = "state.json"
+_CONFIG = "config.json"
+_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
+FORMAT = 1
+
+
+class Record:
+    """The content of state.json.
+
+    `pid` and `start` are those of the container's first process (0 until it exists; clock ticks since boot), `created` is RFC
+    3339 in UTC, `cgroup_paths` as runc records them.
+    """
+
+    FIELDS = (
+        "id",
+        "init_process_pid",
+        "init_process_start",
+        "created",
+        "bundle",
+        "rootfs",
+        "annotations",
+        "cgroup_paths",
+        "namespaces",
+        "systemd_cgroup",
+        "rootless",
+    )
+    __slots__ = FIELDS
+
+    def __init__(
+        self,
+        id: str,
+        bundle: str,
+        rootfs: str,
+        created: str,
+        *,
+        annotations: dict[str, str] | None = None,
+        namespaces: list[str] | None = None,
+        systemd_cgroup: bool = False,
+        rootless: bool = False,
+    ) -> None:
+        self.id = id
+        self.bundle = bundle
+        self.rootfs = rootfs
+        self.created = created
+        self.init_process_pid = 0
+        self.init_process_start = 0
+        self.annotations = annotations or {}
+        self.cgroup_paths: dict[str, str] = {}
+        self.namespaces = namespaces or []
+        self.systemd_cgroup = systemd_cgroup
+        self.rootless = rootless
+
+
+def check_id(container_id: str) -> None:
+    """Raise ConfigError for an id that cannot be one."""
+    if not container_id:
+        raise ConfigError("container id cannot be empty")
+    if container_id in (".", "..") or not _CHARACTERS.issuperset(container_id):
+        hint = "use letters, digits and the characters _ + . -"
+        raise ConfigError(f"invalid container ID format: {container_id}", hint=hint)
+    if len(container_id) > 1024 or len(container_id) > 255:
+        raise ConfigError("container id is longer than 255 characters, the longest name of a file")
+
+
+class Store:
+    """The directory of one container."""
+
+    __slots__ = ("container_id", "path")
+
+    def __init__(self, root: str, container_id: str) -> None:
+        check_id(container_id)
+        self.container_id = container_id
+        self.path = f"{root}/{container_id}"
+
+    def make(self, root: str) -> None:
+        """Make the directory, and the root if need be.  Raises StateError when the id is in use."""
+        try:
+            os.makedirs(root, 0o700, exist_ok=True)
+            os.mkdir(self.path, 0o711)
+        except FileExistsError:
+            message = f"container with given ID already exists: {self.container_id}"
+            hint = f"choose another id, or remove it: delete {self.container_id}"
+            raise StateError(message, hint=hint) from None
+        except OSError as error:
+            message = f"unable to make the state directory {self.path}: {error.strerror}"
+            raise OrlopError(message, hint="choose a directory that can be written to with --root") from None
+
+    def save(self, record: Record) -> None:
+        """Write the record so that no reader ever sees half of it."""
+        self.write(_RECORD, dump({"orlop_format": FORMAT, **{name: getattr(record, name) for name in Record.FIELDS}}))
+
+    def write(self, name: str, text: str | bytes) -> None:
+        """Write a file of the directory aside, and rename it."""
+        data = text.encode() if isinstance(text, str) else text
+        aside = f"{self.path}/.{name}"
+        try:
+            fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                while data:
+                    data = data[os.write(fd, data) :]
+            finally:
+                os.close(fd)
+            os.rename(aside, f"{self.path}/{name}")
+        except OSError as error:
+            raise OrlopError(f"unable to write {self.path}/{name}: {error.strerror}") from None
+
+    def save_config(self, data: bytes) -> None:
+        """Keep the config: what the bundle holds later has no effect (runtime-spec, lifecycle)."""
+        self.write(_CONFIG, data)
+
+    def config(self) -> bytes:
+        """The config of create."""
+        return read_text(f"{self.path}/{_CONFIG}").encode("utf-8", "surrogateescape")
+
+    def load(self) -> Record:
+        """The record.  Raises NotFound when there is none."""
+        try:
+            data = read_text(f"{self.path}/{_RECORD}")
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFound(f"container does not exist: {self.container_id}") from None
+        except OSError as error:
+            raise OrlopError(f"unable to read {self.path}/{_RECORD}: {error.strerror}") from None
+        found = parse(data.encode(), f"{self.path}/{_RECORD}")
+        record = Record.__new__(Record)
+        try:
+            for name in Record.FIELDS:
+                setattr(record, name, found[name])  # type: ignore[index]
+        except (KeyError, TypeError):
+            hint = "it was not written by this version of orlop; remove it with delete --force"
+            raise OrlopError(f"{self.path}/{_RECORD} is not a container's record", hint=hint) from None
+        return record
+
+    def lock(self) -> int:
+        """Lock the container against other commands; the caller closes the descriptor.  Blocks until it is free."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            raise NotFound(f"container does not exist: {self.container_id}") from None
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        return fd
+
+    def exists(self) -> bool:
+        return os.path.isdir(self.path)
+
+    def remove(self) -> None:
+        """Remove the directory and the plain files in it; a missing one is fine."""
+        try:
+            names = os.listdir(self.path)
+        except FileNotFoundError:
+            return
+        for name in sorted(names, key=lambda name: name == _RECORD):  # the record last: it names the cgroup
+            path = f"{self.path}/{name}"
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                continue
+            except IsADirectoryError:
+                _remove_tree(path)
+        try:
+            os.rmdir(self.path)
+        except FileNotFoundError:
+            pass
+
+
+def _remove_tree(path: str) -> None:
+    """A directory of our own state (notify/), one level deep."""
+    for name in os.listdir(path):
+        os.unlink(f"{path}/{name}")
+    os.rmdir(path)
