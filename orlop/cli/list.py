@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from orlop.cli.flags import Command
 from orlop.cli.options import options
 from orlop.cli.output import complain, put
@@ -32,9 +30,14 @@ def run(args: Args) -> int:
     form = args.text("format")
     if not args.flag("quiet") and form not in ("table", "json"):
         raise ConfigError("invalid format option", hint="the formats are table and json")
-    if args.context.root_given:
-        _require(args.context.root)  # only the default one may be missing
-    found = containers(given)
+    try:
+        found = containers(given)
+    except FileNotFoundError as error:
+        if args.context.root_given:
+            from orlop.cli.refusal import refused
+
+            raise refused(error, "--root", "open", args.context.root) from None
+        found = []  # the first container makes the default root
     if args.flag("quiet"):
         put("".join(f"{each['id']}\n" for each in found))
     elif form == "table":
@@ -44,15 +47,6 @@ def run(args: Args) -> int:
 
         put(dump(found or None) + "\n")
     return 0
-
-
-def _require(root: str) -> None:
-    try:
-        os.stat(root)
-    except OSError as error:
-        from orlop.cli.refusal import refused
-
-        raise refused(error, "--root", "stat", root) from None
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

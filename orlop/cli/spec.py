@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from orlop.cli.flags import Command
+from orlop.cli.flags import Command, check_positionals
 from orlop.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -19,6 +19,8 @@ FLAGS: tuple[Flag, ...] = (
 
 
 def run(args: Args) -> int:
+    if not args.flag("host"):
+        check_positionals(args.context.program, "spec", len(args.rest), (0, 0))
     from orlop.host.cgroups import layout
     from orlop.spec.json import dump
     from orlop.spec.template import default, host_root, rootless
@@ -27,9 +29,28 @@ def run(args: Args) -> int:
     if args.flag("rootless"):
         spec = rootless(spec, os.geteuid(), os.getegid())
     if args.flag("host"):
-        spec = host_root(spec)
+        spec = host_root(spec, real_path, args=args.rest or ["sh"], terminal=os.isatty(0))
     write_new(os.path.join(args.text("bundle"), "config.json"), dump(spec, "\t"))
+    if args.flag("host"):
+        _make_root(os.path.join(args.text("bundle"), spec["root"]["path"]))
     return 0
+
+
+def real_path(path: str) -> str | None:
+    """Return where a file of the host really is, or None where it is not there."""
+    return os.path.realpath(path) if os.path.exists(path) else None
+
+
+def _make_root(path: str) -> None:
+    """Make the directory that the host's own directories are mounted into."""
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        from orlop.cli.refusal import refused
+
+        raise refused(error, "--bundle", "mkdir", path) from None
 
 
 def write_new(path: str, text: str) -> None:
@@ -55,18 +76,20 @@ def write_new(path: str, text: str) -> None:
 COMMAND = Command(
     run,
     FLAGS,
-    (0, 0),
-    "[command options]",
+    (0, None),
+    "[command options]  |  --host [command options] [--] [command] [arguments...]",
     """\
 Writes a config.json that starts a shell in the root file system in rootfs, with
 few privileges. It is meant to be edited: process.args is the command, and mounts,
 linux.resources and the rest are described by the OCI runtime-spec.
 
 With --rootless a user who is not root can start the container. With --host the
-container is made of this host's own programs, so that nothing has to be unpacked:
+container is made of this host's own programs, so that nothing has to be unpacked;
+the directory rootfs is made too, a command may follow, and the container gets a
+terminal where this command has one. For example:
 
     $ mkdir try && cd try
-    $ {program} spec --host
+    $ {program} spec --host -- ls -l /
     # {program} run try
 """,
 )
