@@ -1,0 +1,268 @@
+/* The `orlop` on PATH: finds the package and its interpreter, and becomes `python3 -I -S .../orlop/boot.py`.
+ *
+ * pip's own stub imports `re` and runs `site` with every .pth file; a shell script costs a shell.  This costs one execve.
+ * Where the package is, follows from where this file is (/proc/self/exe, so that a link named `runc` works):
+ *
+ *   a checkout       <root>/build/orlop   package <root>/orlop
+ *   an installation  <prefix>/bin/orlop   package <prefix>/lib/python3.X/site-packages/orlop  (venv, --prefix, --user)
+ *                                              or the same with dist-packages                 (Debian's pip)
+ *                                              or <prefix>/lib/python3/dist-packages/orlop    (Debian's packages)
+ *                                              or <prefix>/orlop                              (--target)
+ *
+ * The interpreter is what the file orlop.python beside this one names, if there is one (`make` writes it in a checkout,
+ * a distribution may); else python3.X (python3 where no X is known) in <prefix>/bin, /usr/local/bin, /usr/bin or PATH.
+ *
+ * The environment, the descriptors and the command's own name are passed on as they are.  System calls only: no libc. */
+
+#if defined(__x86_64__)
+#define NR_READ 0
+#define NR_WRITE 1
+#define NR_CLOSE 3
+#define NR_EXECVE 59
+#define NR_EXIT_GROUP 231
+#define NR_OPENAT 257
+#define NR_READLINKAT 267
+#define NR_FACCESSAT 269
+
+static long call(long number, long a, long b, long c, long d)
+{
+    register long r10 __asm__("r10") = d;
+    long result;
+    __asm__ volatile("syscall" : "=a"(result) : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+    return result;
+}
+
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall launch\n\thlt\n");
+
+#elif defined(__aarch64__)
+#define NR_FACCESSAT 48
+#define NR_OPENAT 56
+#define NR_CLOSE 57
+#define NR_READ 63
+#define NR_WRITE 64
+#define NR_READLINKAT 78
+#define NR_EXIT_GROUP 94
+#define NR_EXECVE 221
+
+static long call(long number, long a, long b, long c, long d)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+    return x0;
+}
+
+__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tbl launch\n\tbrk #1\n");
+#else
+#error "orlop's launcher is for x86-64 and AArch64"
+#endif
+
+#define AT_FDCWD (-100)
+#define O_CLOEXEC 02000000
+#define X_OK 1
+#define F_OK 0
+
+/* Versions of CPython 3: a new one appears each year, and each costs two system calls of a microsecond. */
+enum { OLDEST = 11, NEWEST = 30, PATH_SIZE = 4096, OWN_WORDS = 8 };
+
+struct path {
+    unsigned length;
+    char text[PATH_SIZE];
+};
+
+void launch(char **stack);
+
+static unsigned length_of(const char *text)
+{
+    unsigned length = 0;
+    while (text[length])
+        length++;
+    return length;
+}
+
+/* A path that does not fit becomes empty, and so names nothing. */
+static void add(struct path *path, const char *text)
+{
+    unsigned length = length_of(text);
+    if (path->length + length >= PATH_SIZE) {
+        path->text[path->length = 0] = 0;
+        return;
+    }
+    for (unsigned i = 0; i <= length; i++)
+        path->text[path->length + i] = text[i];
+    path->length += length;
+}
+
+static void set(struct path *path, const char *text)
+{
+    path->text[path->length = 0] = 0;
+    add(path, text);
+}
+
+static void cut_last_component(struct path *path)
+{
+    while (path->length > 0 && path->text[--path->length] != '/')
+        ;
+    path->text[path->length] = 0;
+}
+
+static void add_number(struct path *path, int number)
+{
+    char digits[3] = {(char)('0' + number / 10), (char)('0' + number % 10), 0};
+    add(path, digits);
+}
+
+static _Noreturn void refuse(const char *one, const char *two, const char *three)
+{
+    static struct path line;
+    set(&line, "orlop: ");
+    add(&line, one);
+    add(&line, two);
+    add(&line, three);
+    add(&line, "\n");
+    call(NR_WRITE, 2, (long)line.text, line.length, 0);
+    for (;;)
+        call(NR_EXIT_GROUP, 1, 0, 0, 0);
+}
+
+static int may(const char *path, int mode)
+{
+    return path[0] == '/' && call(NR_FACCESSAT, AT_FDCWD, (long)path, mode, 0) == 0;
+}
+
+/* Is the package below `root`? */
+static int holds_package(const struct path *root)
+{
+    static struct path boot;
+    set(&boot, root->text);
+    add(&boot, "/orlop/boot.py");
+    return may(boot.text, F_OK);
+}
+
+static int runs(struct path *python, const char *directory, const char *name)
+{
+    set(python, directory);
+    add(python, "/");
+    add(python, name);
+    return may(python->text, X_OK);
+}
+
+static int in_search_path(struct path *python, const char *name, char **environment)
+{
+    static struct path directory;
+    for (; *environment; environment++) {
+        const char *at = *environment;
+        if (at[0] != 'P' || at[1] != 'A' || at[2] != 'T' || at[3] != 'H' || at[4] != '=')
+            continue;
+        at += 5;
+        for (;;) {
+            directory.length = 0;
+            while (*at && *at != ':' && directory.length < PATH_SIZE - 1)
+                directory.text[directory.length++] = *at++;
+            directory.text[directory.length] = 0;
+            if (runs(python, directory.text, name))
+                return 1;
+            if (*at++ != ':')
+                return 0;
+        }
+    }
+    return 0;
+}
+
+static int find_python(struct path *python, const char *prefix, const char *name, char **environment)
+{
+    static struct path own;
+    set(&own, prefix);
+    add(&own, "/bin");
+    return runs(python, own.text, name) || runs(python, "/usr/local/bin", name) || runs(python, "/usr/bin", name) ||
+           in_search_path(python, name, environment);
+}
+
+/* The first line of the file `<launcher>.python`. */
+static int named_python(struct path *python, const struct path *self)
+{
+    set(python, self->text);
+    add(python, ".python");
+    long file = call(NR_OPENAT, AT_FDCWD, (long)python->text, O_CLOEXEC, 0);
+    if (file < 0)
+        return 0;
+    long length = call(NR_READ, file, (long)python->text, PATH_SIZE - 1, 0);
+    call(NR_CLOSE, file, 0, 0, 0);
+    python->length = 0;
+    while (python->length < length && python->text[python->length] != '\n')
+        python->length++;
+    python->text[python->length] = 0;
+    if (!may(python->text, X_OK))
+        refuse("cannot run the interpreter that ", self->text, ".python names");
+    return 1;
+}
+
+/* The package and its interpreter, in an installation below `prefix`. */
+static int installed(struct path *root, struct path *python, const char *prefix, int named, char **environment)
+{
+    static const char *const places[] = {"/lib/python3", "/lib64/python3"};
+    static const char *const kinds[] = {"/site-packages", "/dist-packages"};
+    static struct path library, name;
+    for (int minor = NEWEST; minor >= OLDEST - 1; minor--) {
+        for (unsigned place = 0; place < 2; place++) {
+            set(&name, "python3");
+            set(&library, prefix);
+            add(&library, places[place]);
+            if (minor >= OLDEST) { /* else the directory that all versions share */
+                add(&name, ".");
+                add_number(&name, minor);
+                add(&library, ".");
+                add_number(&library, minor);
+            }
+            for (unsigned kind = 0; may(library.text, F_OK) && kind < 2; kind++) {
+                set(root, library.text);
+                add(root, kinds[kind]);
+                if (holds_package(root) && (named || find_python(python, prefix, name.text, environment)))
+                    return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+void launch(char **stack)
+{
+    static struct path self, prefix, root, python, boot;
+    long count = *(long *)stack;
+    char **arguments = stack + 1, **environment = arguments + count + 1;
+
+    long length = call(NR_READLINKAT, AT_FDCWD, (long)"/proc/self/exe", (long)self.text, PATH_SIZE - 1);
+    if (length <= 0 || length >= PATH_SIZE - 1)
+        refuse("cannot read /proc/self/exe, which tells where orlop is", "", "");
+    self.length = (unsigned)length;
+
+    set(&prefix, self.text);
+    cut_last_component(&prefix);
+    cut_last_component(&prefix);
+    int named = named_python(&python, &self);
+    set(&root, prefix.text);
+    if (holds_package(&root)) {
+        if (!named && !find_python(&python, prefix.text, "python3", environment))
+            refuse("no python3 was found for the package in ", root.text, "");
+    } else if (!installed(&root, &python, prefix.text, named, environment)) {
+        refuse("no package of orlop with a Python 3.11 or newer was found for ", self.text, "");
+    }
+    set(&boot, root.text);
+    add(&boot, "/orlop/boot.py");
+
+    const char **words = __builtin_alloca(((unsigned long)count + OWN_WORDS) * sizeof(*words));
+    const char **word = words;
+    *word++ = python.text;
+    *word++ = "-I"; /* no PYTHON* variables, no user directory, no current directory on the path */
+    *word++ = "-S"; /* no site, no .pth files */
+    *word++ = boot.text;
+    *word++ = count > 0 ? arguments[0] : "orlop";
+    for (long i = 1; i < count; i++)
+        *word++ = arguments[i];
+    *word = 0;
+    call(NR_EXECVE, (long)python.text, (long)words, (long)environment, 0);
+    refuse("cannot run ", python.text, "");
+}

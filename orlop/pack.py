@@ -1,0 +1,181 @@
+"""The start-up pack: all modules of orlop in one file, so that a command starts some milliseconds sooner.
+
+The launcher's way only: it starts the interpreter with launcher/boot.py, which reads the head of the pack and calls
+`serve`.  A program that imports orlop as a library gets the ordinary importer.
+
+    orlop/__pycache__/hot.cpython-311.pack
+        magic (8)   hash of the head and of the file's size (8)   size of the head (4)
+        head: marshal of ((root, magic number, mtime, size of this file), {module: row}, code of this file)
+        the modules' code, each marshalled by itself and read when it is imported
+
+A pack is trusted as a .pyc is, with the same checks and two more: a module whose source has another mtime or size is
+left to the ordinary importer; the head and each module are hashed, because another process may replace the file between
+two reads; and a directory or file that someone other than root or us can write to is neither used nor written.
+A pack that does not fit is ignored and removed, and the next command writes it again.
+"""
+
+from __future__ import annotations
+
+import posix
+import sys
+
+# Not `importlib` and `os`: the same without the cost of importing a module written in Python.
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
+from _imp import source_hash
+from marshal import dumps, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import CodeType, ModuleType
+
+    # Path below the root, is it a package, mtime in ns, size; then of the code: offset after the head, length, hash.
+    Row = tuple[str, bool, int, int, int, int, bytes]
+
+MAGIC = b"orlop\0\0\1"
+_READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
+_NEW = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC | posix.O_NOFOLLOW
+
+
+class PackLoader(SourceFileLoader):
+    """Loads a module's code from the pack; everything else (source, data, reloading) is the ordinary loader's."""
+
+    def __init__(self, name: str, path: str, place: str, start: int, row: Row) -> None:
+        super().__init__(name, path)
+        self._place = place
+        self._start = start
+        self._row = row
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Return the code, from the pack if that still holds what its index says."""
+        *_, offset, length, check = self._row
+        try:
+            # Opened for each module: a descriptor that stayed open could be taken for one that the caller preserves.
+            file = posix.open(self._place, _READ)
+            try:
+                data = posix.pread(file, length, self._start + offset)
+            finally:
+                posix.close(file)
+            if source_hash(offset, data) == check:
+                code: CodeType = loads(data)
+                return code
+        except (OSError, ValueError, EOFError, TypeError):
+            pass
+        return super().get_code(fullname)
+
+
+class PackFinder:
+    """Finds the modules of the pack, and nothing else."""
+
+    def __init__(self, root: str, place: str, start: int, index: dict[str, Row]) -> None:
+        self._root = root
+        self._place = place
+        self._start = start
+        self._index = index
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return where the module is, or None if the pack does not have it as its source is now."""
+        row = self._index.get(name)
+        if row is None:
+            if name.startswith("orlop."):
+                self._forget()  # a module that is new since the pack was written
+            return None
+        source = f"{self._root}/{row[0]}"
+        try:
+            now = posix.stat(source)
+        except OSError:
+            now = None
+        if now is None or now.st_mtime_ns != row[2] or now.st_size != row[3]:
+            self._forget()
+            return None
+        loader = PackLoader(name, source, self._place, self._start, row)
+        spec = ModuleSpec(name, loader, origin=source, is_package=row[1])
+        if row[1]:
+            spec.submodule_search_locations = [source.rpartition("/")[0]]
+        spec.has_location = True
+        spec.cached = self._place
+        return spec
+
+    def _forget(self) -> None:
+        try:
+            posix.unlink(self._place)
+        except OSError:
+            pass
+
+
+def serve(root: str, place: str, start: int, index: dict[str, Row]) -> None:
+    """Import from the pack at `place` from now on.  boot.py has checked it and read its head, which ends at `start`."""
+    sys.meta_path.insert(0, PackFinder(root, place, start, index))
+
+
+def write(root: str) -> str | None:
+    """Write the pack of the package below `root` and return its path, or None if the place is not ours to write."""
+    directory = f"{root}/orlop/__pycache__"
+    place = f"{directory}/hot.{sys.implementation.cache_tag}.pack"
+    temporary = f"{place}.{posix.getpid()}"
+    if sys.dont_write_bytecode:
+        return None
+    try:
+        try:
+            posix.mkdir(directory, 0o755)
+        except FileExistsError:
+            pass
+        owned = posix.stat(directory)
+        if owned.st_uid not in (0, posix.geteuid()) or owned.st_mode & 0o22:
+            return None
+        file = posix.open(temporary, _NEW, 0o644)
+    except OSError:
+        return None
+    try:
+        with open(file, "wb") as out:
+            out.write(_contents(root))
+        posix.rename(temporary, place)
+    except BaseException as error:
+        posix.unlink(temporary)
+        if isinstance(error, OSError):
+            return None  # the disk is full, say: a pack is only a short cut
+        raise
+    return place
+
+
+def _contents(root: str) -> bytes:
+    index: dict[str, Row] = {}
+    codes: list[bytes] = []
+    offset = 0
+    made_from: tuple[str, bytes, int, int] | None = None
+    code_here = b""
+    for name, path, package in _modules(f"{root}/orlop", "orlop"):
+        now = posix.stat(path)
+        try:
+            data = dumps(SourceFileLoader(name, path).get_code(name))
+        except (SyntaxError, UnicodeError):
+            continue  # the ordinary importer will say it, if anybody imports this
+        stamp = (now.st_mtime_ns, now.st_size)
+        index[name] = (path[len(root) + 1 :], package, *stamp, offset, len(data), source_hash(offset, data))
+        codes.append(data)
+        offset += len(data)
+        if name == "orlop.pack":
+            made_from = (root, MAGIC_NUMBER, *stamp)
+            code_here = data
+    head = dumps((made_from, index, code_here))
+    length = len(head).to_bytes(4, "little")
+    check = source_hash(len(MAGIC) + 8 + len(length) + len(head) + offset, head)
+    return b"".join([MAGIC, check, length, head, *codes])
+
+
+def _modules(directory: str, package: str) -> Iterator[tuple[str, str, bool]]:
+    for entry in sorted(posix.scandir(directory), key=lambda entry: entry.name):
+        stem, dot, suffix = entry.name.rpartition(".")
+        if entry.is_dir() and entry.name != "__pycache__":
+            yield from _modules(entry.path, f"{package}.{entry.name}")
+        elif dot and suffix == "py":
+            name = package if stem == "__init__" else f"{package}.{stem}"
+            yield name, entry.path, stem == "__init__"
+
+
+if __name__ == "__main__":
+    # `python3 -m orlop.pack`: what `make` and a distribution's package do once.
+    print(write(__file__.removesuffix("/orlop/pack.py")) or "orlop/__pycache__ is not ours alone to write: no pack made")
