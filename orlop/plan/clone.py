@@ -16,7 +16,7 @@ from _struct import pack
 from orlop.plan import events
 from orlop.program import linux
 from orlop.program.builder import CLONE_ARGS_CGROUP, Builder
-from orlop.program.layout import WHEN_NOT_ZERO
+from orlop.program.layout import MAX_OPS, STAMPS_BASE, WHEN_NOT_ZERO
 from orlop.program.ops import Label
 
 TYPE_CHECKING = False
@@ -37,6 +37,19 @@ FLAGS = {
     "mount": linux.CLONE_NEWNS,
 }
 WAIT_BUFFER = 8
+
+
+STAMPS_SIZE = 8 * MAX_OPS
+
+
+def map_stamps(c: Construction) -> None:
+    """The first operation, if times are asked for: memory that the supervisor sees too, on both sides of the clone."""
+    if c.request.stamps is None:
+        return
+    b = c.b
+    b.purpose("timing", "unable to map the time stamps")
+    access, shared = linux.PROT_READ | linux.PROT_WRITE, linux.MAP_SHARED | linux.MAP_FIXED
+    b.do("mmap", STAMPS_BASE, STAMPS_SIZE, access, shared, c.request.stamps, 0)
 
 
 def only_known_descriptors(c: Construction) -> None:

@@ -10,6 +10,7 @@ from orlop.plan.clone import (
     join_cgroup,
     join_namespaces,
     mapped_root,
+    map_stamps,
     only_known_descriptors,
     oom_score,
     open_cgroup,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 
 def in_the_host(c: Construction) -> None:
+    map_stamps(c)
     only_known_descriptors(c)
     oom_score(c)
     raise_limits(c)

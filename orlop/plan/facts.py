@@ -80,7 +80,8 @@ class Request:
 
     `control` is the number of the control socket, which is also 3 plus the number of descriptors the container is to
     have beside its standard streams.  `fifo` is the path on which a created container waits; None for `run`, where it
-    waits for the supervisor itself.  `state` is the state document that hooks inside the container read, without pid.
+    waits for the supervisor itself.  `state` is the state document that hooks inside the container read, without pid.  `stamps` is
+the number of a descriptor of shared memory for time stamps, one of 8 bytes for each operation.
     """
 
     __slots__ = (
@@ -92,6 +93,7 @@ class Request:
         "new_keyring",
         "no_pivot",
         "rootfs",
+        "stamps",
         "state",
     )
 
@@ -107,6 +109,7 @@ class Request:
         new_keyring: bool = True,
         extra_env: tuple[str, ...] = (),
         state: dict[str, object] | None = None,
+        stamps: int | None = None,
     ) -> None:
         self.container_id = container_id
         self.rootfs = rootfs
@@ -117,3 +120,4 @@ class Request:
         self.new_keyring = new_keyring
         self.extra_env = extra_env
         self.state = state or {}
+        self.stamps = stamps

@@ -33,7 +33,8 @@ from orlop.program.layout import (
     WHEN_NOT_ZERO,
     WHEN_ZERO,
 )
-from orlop.program.ops import Label, Op, Program, Purpose, Register
+from orlop.program.calls import numbers
+from orlop.program.ops import Label, Program, Purpose, Register
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,13 @@ _POINTER = Struct("<Q")
 MOUNT_ATTR_SIZE = 32
 OPEN_HOW_SIZE = 24
 CLONE_ARGS_CGROUP = 80  # offset of the member `cgroup`
-_NO_DESCRIPTOR = 0xFFFF_FFFF_FFFF_FFFF
+_NO_DESCRIPTOR = -1
+_POLICY = Struct("<HH")
+_TARGET = Struct("<H")
+_OPS = [Struct(f"<BBBBI{count}q") for count in range(layout.ARGUMENTS + 1)]
+_PADDING = [bytes(8 * (layout.ARGUMENTS - count)) for count in range(layout.ARGUMENTS + 1)]
+_POLICIES_AT = 8 + 8 * layout.ARGUMENTS
+_NO_POLICIES = bytes(4 * layout.POLICIES)
 
 
 class Builder:
@@ -55,12 +62,17 @@ class Builder:
     def __init__(self, architecture: str, control: int) -> None:
         self.architecture = architecture
         self.control = control
-        self.ops: list[Op] = []
         self.data = bytearray(HEADER_SIZE)
         self.scratch = 0
         self._constants: dict[bytes, int] = {}
         self._free: list[int] = list(range(REGISTERS - 1, -1, -1))
         self.current = Purpose("")
+        self._translate = architecture != "x86_64"
+        self._numbers = numbers(architecture)
+        self._code = bytearray()
+        self._names: list[str] = []
+        self._purposes: list[Purpose] = []
+        self._jumps: list[tuple[int, Label]] = []
 
     # What the next operations are for
 
@@ -133,13 +145,12 @@ class Builder:
     ) -> None:
         """Add a system call whose result is not kept.
 
-        `ignore` lists errnos after which the program just goes on, `on` where to go on for an errno or a condition.
+        `ignore` lists errnos (or conditions) after which the program just goes on, `on` where to go on for an errno or a
+        condition.
         """
-        given = [arg if type(arg) is int or type(arg) is Register else self._address(arg) for arg in args]
-        if name == "openat":
-            flags = given[2]
-            given[2] = self._open_flags(flags) if type(flags) is int else flags
-        self._add(CALL, name, given, result, ignore, on)
+        if name == "openat" and self._translate:
+            args = (*args[:2], self._open_flags(args[2]), *args[3:])  # type: ignore[arg-type]
+        self._add(CALL, args, result, ignore, on, name)
 
     def get(
         self, name: str, *args: Argument, ignore: tuple[int, ...] = (), on: dict[int, Label] | None = None
@@ -151,25 +162,25 @@ class Builder:
 
     def set(self, register: Register, value: int | Register) -> None:
         """Give a register a value."""
-        self._add(SET, "", [value], register.number)
+        self._add(SET, (value,), register.number)
 
     def jump(self, label: Label) -> None:
         """Go on at a label."""
-        self._add(SET, "", [0], on={WHEN_ZERO: label})
+        self._add(SET, (0,), on={WHEN_ZERO: label})
 
     def jump_if(self, register: Register, label: Label, *, zero: bool = False) -> None:
         """Go on at a label if the register is not zero (or, with `zero`, if it is)."""
-        self._add(SET, "", [register], on={WHEN_ZERO if zero else WHEN_NOT_ZERO: label})
+        self._add(SET, (register,), on={WHEN_ZERO if zero else WHEN_NOT_ZERO: label})
 
     def load(self, address: int, width: int) -> Register:
         """Read memory, 4 bytes (signed) or 8, into a new register."""
         register = self.register()
-        self._add(LOAD, "", [address, width], register.number)
+        self._add(LOAD, (address, width), register.number)
         return register
 
     def store(self, address: int, width: int, value: int | Register) -> None:
         """Write a value into memory."""
-        self._add(STORE, "", [address, width, value])
+        self._add(STORE, (address, width, value))
 
     def event(
         self,
@@ -181,21 +192,21 @@ class Builder:
         fds: tuple[Register | int, ...] = (),
     ) -> None:
         """Tell the supervisor something."""
-        descriptors = [*fds, _NO_DESCRIPTOR, _NO_DESCRIPTOR][: layout.EVENT_DESCRIPTORS]
-        self._add(EVENT, "", [kind, value, payload, size, *descriptors])
+        descriptors = (*fds, _NO_DESCRIPTOR, _NO_DESCRIPTOR)[: layout.EVENT_DESCRIPTORS]
+        self._add(EVENT, (kind, value, payload, size, *descriptors))
 
     def wait(self, address: int, size: int) -> None:
         """Wait for the supervisor's answer, which goes into memory.  Without a supervisor the program ends."""
-        self._add(WAIT, "", [address, size])
+        self._add(WAIT, (address, size))
 
     def fail(self, error: int) -> None:
         """End as a system call does that fails with this errno."""
-        self._add(FAIL, "", [error])
+        self._add(FAIL, (error,))
 
     def close(self, *registers: Register) -> None:
         """Close descriptors and give their registers back."""
         for register in registers:
-            self._add(CALL, "close", [register])
+            self._add(CALL, (register,), name="close")
             self.free(register)
 
     # Registers and labels
@@ -212,17 +223,19 @@ class Builder:
 
     def place(self, label: Label) -> None:
         """Put a label in front of the next operation."""
-        label.at = len(self.ops)
+        label.at = len(self._names)
 
     def finish(self) -> Program:
         """The program.  The builder must not be used after."""
-        return Program(self.architecture, self.control, self.ops, bytes(self.data), self.scratch)
-
-    def _address(self, value: str | bytes | int | Register) -> int:
-        return self.string(value) if isinstance(value, str) else self.constant(value)  # type: ignore[arg-type]
+        code = self._code
+        for offset, label in self._jumps:
+            _TARGET.pack_into(code, offset, label.at)
+        return Program(
+            self.architecture, self.control, bytes(code), bytes(self.data), self.scratch, self._names, self._purposes
+        )
 
     def _open_flags(self, flags: int) -> int:
-        if self.architecture == "x86_64":
+        if not self._translate:
             return flags
         other = flags & ~(linux.O_DIRECTORY | linux.O_NOFOLLOW)
         if flags & linux.O_DIRECTORY:
@@ -234,15 +247,48 @@ class Builder:
     def _add(
         self,
         kind: int,
-        name: str,
-        args: list[int | Register],
+        args: tuple[Argument, ...],
         result: int = NO_REGISTER,
         ignore: tuple[int, ...] = (),
         on: dict[int, Label] | None = None,
+        name: str = "",
     ) -> None:
-        policy: tuple[tuple[int, Label], ...] = tuple(on.items()) if on else ()
+        """Encode one operation.  This is the start-up path's innermost loop: a program has some hundred operations."""
+        registers = 0
+        values = []
+        bit = 1
+        for arg in args:
+            kind_of_arg = type(arg)
+            if kind_of_arg is int:
+                values.append(arg)
+            elif kind_of_arg is Register:
+                registers |= bit
+                values.append(arg.number)  # type: ignore[union-attr]
+            else:
+                values.append(self.string(arg) if kind_of_arg is str else self.constant(arg))  # type: ignore[arg-type]
+            bit += bit
+        code = self._code
+        policies = b""
+        count = 0
         if ignore:
-            following = Label()
-            following.at = len(self.ops) + 1
-            policy += tuple((error, following) for error in ignore)
-        self.ops.append(Op(kind, name, tuple(args), result, policy, self.current))
+            following = len(self._names) + 1
+            policies = b"".join([_POLICY.pack(condition, following) for condition in ignore])
+            count = len(ignore)
+        if on:
+            at = len(code) + _POLICIES_AT + 4 * count + 2
+            for condition, label in on.items():
+                self._jumps.append((at, label))
+                policies += _POLICY.pack(condition, 0)
+                at += 4
+                count += 1
+        number = self._numbers[name] if name else 0
+        size = len(values)
+        code += _OPS[size].pack(kind, result, registers, count, number, *values)
+        code += _PADDING[size]
+        if count:
+            code += policies
+            code += bytes(4 * (layout.POLICIES - count))
+        else:
+            code += _NO_POLICIES
+        self._names.append(name)
+        self._purposes.append(self.current)

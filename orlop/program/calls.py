@@ -79,3 +79,14 @@ CALLS: dict[str, tuple[int, int, str]] = {
     "waitid": (247, 95, "which id info:ptr options rusage:ptr"),
     "write": (1, 64, "fd:fd buf:bytes size"),
 }
+
+_numbers: dict[str, dict[str, int]] = {}
+
+
+def numbers(architecture: str) -> dict[str, int]:
+    """Name to number, for one architecture."""
+    found = _numbers.get(architecture)
+    if found is None:
+        column = ARCHITECTURES.index(architecture)
+        found = _numbers[architecture] = {name: row[column] for name, row in CALLS.items()}  # type: ignore[misc]
+    return found

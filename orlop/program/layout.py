@@ -37,7 +37,7 @@ HEADER_FIELDS = (  # C type and name, in order; the rest of the 64 bytes is zero
 )
 
 OP_SIZE = 80
-OP = "<BBBBI6Q12H"
+OP = "<BBBBI6q12H"
 OP_FIELDS = (
     ("u8", "kind"),
     ("u8", "result"),

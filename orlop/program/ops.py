@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from orlop.program.layout import NO_REGISTER
+from _struct import Struct
+
+from orlop.program.layout import ARGUMENTS, OP, OP_SIZE, PROGRAM_BASE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
+
+
+OP_STRUCT = Struct(OP)
 
 
 class Register:
@@ -46,23 +51,25 @@ class Purpose:
 
 
 class Op:
-    """One operation (see program/layout.py for the kinds).
+    """One operation, read back from a program (see program/layout.py for the kinds).
 
-    `policy` is a list of (condition, label): where to go on for which errno, or for a zero or non-zero result; an error
-    without a policy ends the program.
+    `policy` is a list of (condition, index of the operation to go on with): for which errno, or for a zero or non-zero
+    result; an error without a policy ends the program.
     """
 
-    __slots__ = ("args", "kind", "name", "policy", "purpose", "result")
+    __slots__ = ("args", "index", "kind", "name", "policy", "purpose", "result")
 
     def __init__(
         self,
+        index: int,
         kind: int,
         name: str,
         args: tuple[int | Register, ...],
         result: int,
-        policy: tuple[tuple[int, Label], ...],
+        policy: tuple[tuple[int, int], ...],
         purpose: Purpose,
     ) -> None:
+        self.index = index
         self.kind = kind
         self.name = name
         self.args = args
@@ -72,23 +79,59 @@ class Op:
 
 
 class Program:
-    """What the planner makes and the executor runs.
+    """What the planner makes and the executor runs, in the form that the executor reads.
 
-    `data` is the initial memory at PROGRAM_BASE (its first HEADER_SIZE bytes are the header's place), `scratch` the number
-    of zeroed bytes at SCRATCH_BASE.  `events` names the kinds of event the program emits.
+    `code` holds the operations, `data` the initial memory at PROGRAM_BASE (its first HEADER_SIZE bytes are the header's place),
+    `scratch` counts the zeroed bytes at SCRATCH_BASE.  `purposes` and `names` (of system calls) are parallel to the operations.
     """
 
-    __slots__ = ("architecture", "control", "data", "ops", "scratch")
+    __slots__ = ("architecture", "code", "control", "data", "names", "purposes", "scratch")
 
-    def __init__(self, architecture: str, control: int, ops: list[Op], data: bytes, scratch: int) -> None:
+    def __init__(
+        self,
+        architecture: str,
+        control: int,
+        code: bytes,
+        data: bytes,
+        scratch: int,
+        names: list[str],
+        purposes: list[Purpose],
+    ) -> None:
         self.architecture = architecture
         self.control = control
-        self.ops = ops
+        self.code = code
         self.data = data
         self.scratch = scratch
+        self.names = names
+        self.purposes = purposes
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def op(self, index: int) -> Op:
+        """One operation."""
+        kind, result, registers, count, _number, *rest = OP_STRUCT.unpack_from(self.code, index * OP_SIZE)
+        args: tuple[int | Register, ...] = tuple(
+            Register(value) if registers >> place & 1 else value for place, value in enumerate(rest[:ARGUMENTS])
+        )
+        pairs = rest[ARGUMENTS : ARGUMENTS + 2 * count]
+        policy = tuple(zip(pairs[::2], pairs[1::2], strict=True))
+        return Op(index, kind, self.names[index], args, result, policy, self.purposes[index])
+
+    def ops(self) -> list[Op]:
+        """All operations, in order."""
+        return [self.op(index) for index in range(len(self))]
+
+    def bytes_at(self, address: int, size: int) -> bytes:
+        """Initial memory.  Scratch memory is zero."""
+        start = address - PROGRAM_BASE
+        return self.data[start : start + size] if start < len(self.data) else bytes(size)
+
+    def string_at(self, address: int) -> str:
+        """The NUL-terminated string at an address."""
+        start = address - PROGRAM_BASE
+        return self.data[start : self.data.index(b"\0", start)].decode("utf-8", "surrogateescape")
 
 
 if TYPE_CHECKING:
     Argument: TypeAlias = int | str | bytes | Register
-
-__all__ = ["NO_REGISTER", "Label", "Op", "Program", "Purpose", "Register"]

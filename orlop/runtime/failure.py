@@ -19,9 +19,9 @@ _NOT_FOUND = "executable file not found in $PATH"
 
 def failure(program: Program, event: Event) -> KernelError:
     """The error of an event FAILED."""
-    if event.op >= len(program.ops):
+    if event.op >= len(program):
         return KernelError(event.value, f"the executor refused its program: {os.strerror(event.value)}")
-    op = program.ops[event.op]
+    op = program.op(event.op)
     purpose = op.purpose
     reason = os.strerror(event.value).lower()
     hint = (purpose.hints or {}).get(event.value)
@@ -48,21 +48,15 @@ def _path(program: Program, op: Op) -> str | None:
 
     for arg, what in zip(op.args, CALLS[op.name][2].split(), strict=False):
         if what.endswith(":str") and isinstance(arg, int) and arg >= PROGRAM_BASE:
-            text = string_at(program, arg)
+            text = program.string_at(arg)
             if text:
                 return text
     return None
 
 
-def string_at(program: Program, address: int) -> str:
-    """The NUL-terminated string that a program has at an address."""
-    start = address - PROGRAM_BASE
-    return program.data[start : program.data.index(b"\0", start)].decode("utf-8", "replace")
-
-
 def hook_failure(program: Program, event: Event) -> HookError:
     """The error of HOOK_FAILED or HOOK_TIMEOUT; closes the event's descriptors."""
-    wording = program.ops[event.op].purpose.wording
+    wording = program.purposes[event.op].wording
     outputs = [_tail(fd) for fd in event.fds]
     out, err = [*outputs, "", ""][:2]
     if event.kind == events.HOOK_TIMEOUT:
