@@ -1,8 +1,9 @@
 """JSON without the `json` package: its C scanner and encoder, used directly.
 
-`import json` costs more than the whole check of a config (it pulls in `re` and `enum`), the C parts of it cost nothing.
-The scanner imports `json.decoder` itself, but only to report an error.  What `json` would let pass and a config must not
-contain is refused here: a member named twice (runtime-spec, glossary), NaN and Infinity, bytes that are not UTF-8.
+`import json` costs more than the whole check of a config, because it pulls in `re` and `enum`; its C parts cost
+nothing.  The scanner imports `json.decoder` itself, but only to report an error.  What `json` would let pass and a
+config must not contain is refused here: a member named twice (runtime-spec, glossary), NaN and Infinity, bytes that are
+not UTF-8.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BLANK = " \t\n\r"
+_NO_VALUE = "a value is missing"
 
 
 class _Duplicate(ValueError):
@@ -72,7 +74,7 @@ def parse(data: bytes, what: str) -> object:
     try:
         value, end = _scanner()(text, start)
     except StopIteration as stop:
-        raise _refusal(what, text, stop.value, "a value is missing") from None
+        raise _refusal(what, text, stop.value, _NO_VALUE) from None
     except RecursionError:
         raise ConfigError([Problem(what, "is nested too deeply")]) from None
     except ValueError as error:
@@ -175,6 +177,8 @@ def _explained(what: str, text: str, error: ValueError) -> ConfigError:
     if position is None:  # int() of thousands of digits
         return ConfigError([Problem(what, f"a number is too long: {error}")])
     reason = str(getattr(error, "msg", error))
+    if reason == "Expecting value":
+        reason = _NO_VALUE
     return _refusal(what, text, position, reason[:1].lower() + reason[1:])
 
 

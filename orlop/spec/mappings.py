@@ -33,7 +33,7 @@ def _mappings(lines: list[IDMapping]) -> Iterator[Problem]:
         yield Problem("", f"has {len(lines)} lines, the kernel takes {MOST_LINES}")
     for start in ("containerID", "hostID"):
         ranges = sorted((line[start], line[start] + line["size"], index) for index, line in enumerate(lines))
-        for (_, end, earlier), (begin, _, index) in zip(ranges, ranges[1:], strict=False):
+        for (_, end, earlier), (begin, _, index) in zip(ranges, ranges[1:], strict=False):  # noqa: RUF007 - an import less
             if begin < end:
                 yield Problem(f"[{index}].{start}", f"overlaps with [{earlier}]")
 
