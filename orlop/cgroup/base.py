@@ -111,11 +111,14 @@ class Cgroup:
         files.unmake(self._made)
 
     def delete(self) -> None:
-        """Remove the cgroups and all below them; missing ones are fine.  Raises CgroupError after having tried all."""
+        """Remove the cgroups and all below them; missing ones are fine.
+
+        Blocks for a second at most while processes die.  Raises CgroupError after having tried all.
+        """
         failure: CgroupError | None = None
         for path in dict.fromkeys(self.paths.values()):
             try:
-                files.remove(path)
+                files.remove(path, patient=failure is None)  # a process that lives is in all hierarchies
             except CgroupError as error:
                 failure = error
         if failure:

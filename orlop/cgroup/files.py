@@ -101,11 +101,11 @@ def unmake(made: list[str]) -> None:
             pass
 
 
-def remove(path: str) -> None:
+def remove(path: str, *, patient: bool = True) -> None:
     """Remove a cgroup and all below it; a missing one is fine.
 
-    Processes that are about to die keep a cgroup busy, so EBUSY is retried with a doubling delay: blocks for a second
-    at most for each.  Raises CgroupError.
+    Processes that are about to die keep a cgroup busy, so EBUSY is retried with a doubling delay, unless `patient` is
+    false: blocks for a second at most for each.  Raises CgroupError.
     """
     if _rmdir(path) in (0, *GONE):
         return
@@ -116,15 +116,14 @@ def remove(path: str) -> None:
             return
         raise _cannot("remove", "rmdir", error.errno or errno.EIO, path) from None
     for each in below:
-        remove(each)
+        remove(each, patient=patient)
     delay = _FIRST_DELAY
-    for _ in range(_BUSY_RETRIES):
-        code = _rmdir(path)
+    code = _rmdir(path)
+    for _ in range(_BUSY_RETRIES if patient else 0):
         if code != errno.EBUSY:
             break
         time.sleep(delay)
         delay *= 2
-    else:
         code = _rmdir(path)
     if code and code not in GONE:
         raise _cannot("remove", "rmdir", code, path)

@@ -167,7 +167,7 @@ class CgroupV1(Cgroup):
             self._made += made
             there = there or not made
         if cpuset := self.paths.get("cpuset"):
-            _fill_cpuset(cpuset, resources)
+            _fill_cpuset(cpuset, resources, fresh=cpuset in self._made)
         if there:  # one that we made has no process, and cannot be frozen itself
             self.check_free()
 
@@ -181,7 +181,7 @@ class CgroupV1(Cgroup):
         return {name: below_path(path, below.get(name, "")) for name, path in self.paths.items()}
 
 
-def _fill_cpuset(path: str, resources: Resources | None) -> None:
+def _fill_cpuset(path: str, resources: Resources | None, *, fresh: bool) -> None:
     """Give a cgroup the processors and memory nodes of its parent: one without takes no process (cpuset(7)).
 
     Those that the config names are set with the other limits, but the ones above it must have them even then.
@@ -189,10 +189,13 @@ def _fill_cpuset(path: str, resources: Resources | None) -> None:
     cpu = resources.get("cpu") if resources else None
     asked = cpu if isinstance(cpu, dict) else {}
     for key in ("cpus", "mems"):
+        file = f"cpuset.{key}"
         if asked.get(key):
-            _inherited(os.path.dirname(path), f"cpuset.{key}")
+            _inherited(os.path.dirname(path), file)
+        elif fresh:  # it is empty: no need to look
+            files.write(f"{path}/{file}", _inherited(os.path.dirname(path), file), field="linux.cgroupsPath")
         else:
-            _inherited(path, f"cpuset.{key}")
+            _inherited(path, file)
 
 
 def _inherited(path: str, file: str) -> str:
