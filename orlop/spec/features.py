@@ -19,7 +19,7 @@ def features() -> dict[str, object]:
         "ociVersionMin": "1.0.0",
         "ociVersionMax": SPEC_VERSION,
         "hooks": list(HOOK_NAMES),
-        "mountOptions": sorted(ALL_WORDS),
+        "mountOptions": sorted({*ALL_WORDS} - {"idmap", "ridmap"}),  # with mountExtensions below
         "linux": {
             "namespaces": list(NAMESPACES),
             "capabilities": list(CAPABILITIES),

@@ -28,6 +28,13 @@ def test_mount_options_are_sorted_and_hold_the_recursive_ones() -> None:
     assert {"ro", "rro", "rbind", "tmpcopyup", "rprivate"} <= set(options)
 
 
+def test_idmap_words_are_listed_only_when_idmapped_mounts_work() -> None:
+    linux, options = features()["linux"], features()["mountOptions"]
+    assert isinstance(linux, dict)
+    assert isinstance(options, list)
+    assert ("idmap" in options) == linux["mountExtensions"]["idmap"]["enabled"]
+
+
 def test_the_document_can_be_written() -> None:
     assert parse(dump(features(), "    ").encode(), "features") == features()
 
