@@ -174,7 +174,7 @@ def test_memory_cpu_and_pids_limits_are_in_force(cgroup: Cgroup, host: Layout) -
         assert _read(cgroup, "memory", "memory.max") == str(64 << 20)
         assert _read(cgroup, "memory", "memory.low") == str(32 << 20)
         assert _read(cgroup, "cpu", "cpu.max") == "50000 100000"
-        assert _read(cgroup, "cpu", "cpu.weight") == "60"
+        assert _read(cgroup, "cpu", "cpu.weight") == "59"
     else:
         assert _read(cgroup, "memory", "memory.limit_in_bytes") == str(64 << 20)
         assert _read(cgroup, "memory", "memory.soft_limit_in_bytes") == str(32 << 20)
