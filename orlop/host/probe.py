@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.spec.types import Process, Spec
 
+_CAP_MKNOD = 27
 _INFINITY = 0xFFFF_FFFF_FFFF_FFFF
 _LIMIT_ORDER = (
     "cpu time", "file size", "data size", "stack size", "core file size", "resident set", "processes", "open files",
@@ -36,11 +37,9 @@ def facts(spec: Spec, process: Process, *, unified: bool, no_pivot: bool = False
 
     Raises OSError where /proc cannot be read.
     """
-    uid = os.geteuid()
     return Facts(
         architecture=os.uname().machine,
-        uid=uid,
-        privileged=uid == 0,
+        makes_nodes=_has_capability(_CAP_MKNOD),
         last_capability=int(read_text("/proc/sys/kernel/cap_last_cap")) if process.get("capabilities") else 0,
         unified=unified,
         sources=_sources(spec),
@@ -48,6 +47,12 @@ def facts(spec: Spec, process: Process, *, unified: bool, no_pivot: bool = False
         stdio=(_stream(0), _stream(1), _stream(2)),
         proc_mounts=_proc_mounts() if no_pivot else (),
     )
+
+
+def _has_capability(number: int) -> bool:
+    text = read_text("/proc/self/status")
+    at = text.index("CapEff:")
+    return bool(int(text[at + 7 : at + 24], 16) >> number & 1)
 
 
 def _sources(spec: Spec) -> dict[str, bool]:

@@ -195,6 +195,14 @@ _CLONE_HINTS = {
 
 
 def join_cgroup(c: Construction) -> None:
+    """Into the cgroup; the new cgroup namespace, whose root that is, comes after."""
+    write_tasks(c)
+    if c.creates("cgroup"):
+        c.b.purpose(_field(c, "cgroup"), "unable to make a cgroup namespace")
+        c.b.do("unshare", linux.CLONE_NEWCGROUP)
+
+
+def write_tasks(c: Construction) -> None:
     """Each process moves itself: for `tasks` and the current task the kernel needs no global lock, as it does for
     cgroup.procs and another's pid (kernel/cgroup/cgroup.c, cgroup_procs_write_start)."""
     b = c.b
@@ -203,9 +211,6 @@ def join_cgroup(c: Construction) -> None:
         handle = c.opened.pop(path)
         b.do("write", handle, "0", 1)
         b.close(handle)
-    if c.creates("cgroup"):
-        b.purpose(_field(c, "cgroup"), "unable to make a cgroup namespace")
-        b.do("unshare", linux.CLONE_NEWCGROUP)
 
 
 def reset_affinity(c: Construction) -> None:

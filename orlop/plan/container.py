@@ -42,18 +42,21 @@ from orlop.program import linux
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.plan.facts import Facts, Request
-    from orlop.program.ops import Program
+    from orlop.program.ops import Program, Register
     from orlop.spec.types import Spec
 
 
-def in_the_host(c: Construction) -> None:
+def in_the_host(c: Construction) -> Register | None:
+    """Returns the fifo on which the container will wait for start."""
     map_stamps(c)
     only_known_descriptors(c)
+    fifo = open_fifo(c)
     oom_score(c)
     raise_limits(c)
     open_cgroup(c)
     time_offsets(c)
     join_namespaces(c)
+    return fifo
 
 
 def in_new_namespaces(c: Construction) -> None:
@@ -100,8 +103,7 @@ def host_hooks(c: Construction) -> None:
 def container_program(spec: Spec, facts: Facts, request: Request) -> Program:
     """The program that makes the container of this config and runs its process."""
     c = Construction(spec, spec.get("process") or {}, facts, request)
-    in_the_host(c)
-    fifo = open_fifo(c)
+    fifo = in_the_host(c)
     clone(c)
     in_new_namespaces(c)
     build_the_root(c)

@@ -6,7 +6,7 @@ Everything is made below the descriptor of the directory it lies in; a /dev that
 
 from __future__ import annotations
 
-from errno import EEXIST, ELOOP, ENOTDIR, EPERM
+from errno import EEXIST, ELOOP, ENOTDIR
 
 from orlop.plan import paths
 from orlop.plan.mount_options import MountOptions
@@ -82,22 +82,22 @@ def _dev_is_bound(c: Construction) -> bool:
 def _node(
     c: Construction, parent: Register, name: str, mode: int, number: int, host: str, uid: int = 0, gid: int = 0
 ) -> None:
-    """Make a node; where the kernel lets nobody make one (a user namespace, no CAP_MKNOD) bind the host's.
+    """Make a node, or, where nobody may make one (in a user namespace, without CAP_MKNOD), bind the host's.
 
     One that is there already stays.
     """
     b = c.b
-    refused, done = Label(), Label()
-    if "user" not in c.namespaces:
-        b.do("mknodat", parent, name, mode, number, on={EEXIST: done, EPERM: refused})
+    done = Label()
+    if c.facts.makes_nodes and "user" not in c.namespaces:
+        b.do("mknodat", parent, name, mode, number, on={EEXIST: done})
         if uid or gid:
             b.do("fchownat", parent, name, uid, gid, linux.AT_SYMLINK_NOFOLLOW)
-        b.jump(done)
-    b.place(refused)
-    tree = b.get("open_tree", linux.AT_FDCWD, host, CLONE_TREE)
-    place = paths.mount_point(b, parent, name, directory=False)
-    attach(b, tree, place)
-    b.close(place, tree)
+    else:
+        tree = b.get("open_tree", linux.AT_FDCWD, host, CLONE_TREE)
+        paths.make_file(b, parent, name)
+        place = b.get("openat", parent, name, linux.O_PATH | linux.O_NOFOLLOW | linux.O_CLOEXEC, 0)
+        attach(b, tree, place)
+        b.close(place, tree)
     b.place(done)
 
 

@@ -11,18 +11,26 @@ NULL, FILE, OTHER = "null", "file", "other"
 class Facts:
     """The host, as far as a plan depends on it.
 
-    `sources` tells of each bind source whether it is a directory.  `limits` are the runtime's own (soft, hard) resource
+    `makes_nodes`: the runtime may make device nodes.  `sources` tells of each bind source whether it is a directory.  `limits` are the runtime's own (soft, hard) resource
     limits by number.  `stdio` says of descriptors 0 to 2 what they are: NULL for /dev/null, FILE, or OTHER.
     """
 
-    __slots__ = ("architecture", "last_capability", "limits", "privileged", "proc_mounts", "sources", "stdio", "uid", "unified")
+    __slots__ = (
+        "architecture",
+        "last_capability",
+        "limits",
+        "makes_nodes",
+        "proc_mounts",
+        "sources",
+        "stdio",
+        "unified",
+    )
 
     def __init__(
         self,
         *,
         architecture: str = "x86_64",
-        uid: int = 0,
-        privileged: bool = True,
+        makes_nodes: bool = True,
         last_capability: int = 40,
         unified: bool = False,
         sources: dict[str, bool] | None = None,
@@ -31,8 +39,7 @@ class Facts:
         proc_mounts: tuple[str, ...] = (),
     ) -> None:
         self.architecture = architecture
-        self.uid = uid
-        self.privileged = privileged
+        self.makes_nodes = makes_nodes
         self.last_capability = last_capability
         self.unified = unified
         self.sources = sources or {}

@@ -1,7 +1,7 @@
 """A further process in a container that runs: `exec`.
 
-    executor: setns(pidfd of init, all its namespaces) ── clone ──▶ write "0" to the cgroup's task files; credentials;
-                                                                    wait for the supervisor; execve
+    executor: setns(pidfd of init, all but cgroup) ── clone ──▶ write "0" to the cgroup's task files; setns(cgroup);
+                                                                credentials; wait for the supervisor; execve
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from orlop.plan import events
 from orlop.plan.clone import (
     FLAGS,
     become_root,
-    join_cgroup,
     only_known_descriptors,
     oom_score,
     open_cgroup,
     reset_affinity,
+    write_tasks,
 )
 from orlop.plan.command import execute, find_program, home, wait_for_start
 from orlop.plan.console import open_console_of_exec, take_console
@@ -57,7 +57,7 @@ def exec_program(spec: Spec, process: Process, facts: Facts, request: Request) -
     open_cgroup(c)
     _enter(c)
     _clone(c)
-    join_cgroup_only(c)
+    _enter_cgroup(c)
     reset_affinity(c)
     if "user" in c.namespaces:
         c.b.purpose("linux.namespaces", "unable to become root of the user namespace")
@@ -91,12 +91,12 @@ def _enter(c: Construction) -> None:
     b = c.b
     flags = 0
     for kind in c.namespaces:
-        flags |= FLAGS[kind]
+        if kind != "cgroup":
+            flags |= FLAGS[kind]
     protect(c)
     if flags:
         b.purpose("linux.namespaces", "unable to join the container's namespaces", _HINTS)
         b.do("setns", c.request.control + PIDFD_AFTER_CONTROL, flags)
-    b.do("close", c.request.control + PIDFD_AFTER_CONTROL)
 
 
 _HINTS = {EPERM: "to enter a container takes the privileges of whoever made it"}
@@ -122,8 +122,11 @@ def _clone(c: Construction) -> None:
         b.close(c.opened.pop(directory))
 
 
-def join_cgroup_only(c: Construction) -> None:
-    """As join_cgroup, but the cgroup namespace is the one that was entered."""
-    namespaces, c.namespaces = c.namespaces, {}
-    join_cgroup(c)
-    c.namespaces = namespaces
+def _enter_cgroup(c: Construction) -> None:
+    """First the cgroup, then its namespace: the kernel lets nobody move into a namespace's cgroups from outside of them
+    (cgroups(7), nsdelegate)."""
+    write_tasks(c)
+    if "cgroup" in c.namespaces:
+        c.b.purpose("linux.namespaces", "unable to join the container's cgroup namespace", _HINTS)
+        c.b.do("setns", c.request.control + PIDFD_AFTER_CONTROL, linux.CLONE_NEWCGROUP)
+    c.b.do("close", c.request.control + PIDFD_AFTER_CONTROL)

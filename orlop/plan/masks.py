@@ -11,6 +11,7 @@ from errno import ENOENT, ENOTDIR
 from orlop.plan import paths
 from orlop.plan.rootfs import CLONE_TREE, attach, change
 from orlop.program import linux
+from orlop.program.builder import OPEN_HOW_SIZE
 from orlop.program.ops import Label
 
 TYPE_CHECKING = False
@@ -30,16 +31,15 @@ def mask_paths(c: Construction) -> None:
     b.purpose("linux.maskedPaths", "unable to prepare what masks paths")
     null = b.get("openat", linux.AT_FDCWD, "/dev/null", linux.O_PATH | linux.O_CLOEXEC, 0)
     empty = _empty_directory(b)
-    attached = b.register()
-    b.set(attached, 0)
     for index, path in enumerate(masked):
         b.purpose(f"linux.maskedPaths[{index}]", f'unable to mask "{path}"')
-        _mask(b, c.root, path, null, empty, attached)
+        _mask(b, c.root, path, null, empty)
     b.close(null, empty)
-    b.free(attached)
 
 
 def _empty_directory(b: Builder) -> Register:
+    """An empty tmpfs.  It is mounted on the host's /proc, as this process sees it and soon lets go of: only what is mounted
+    somewhere can be bound elsewhere."""
     fs = b.get("fsopen", "tmpfs", linux.FSOPEN_CLOEXEC)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "source", "tmpfs", 0)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "nr_blocks", "1", 0)
@@ -47,32 +47,23 @@ def _empty_directory(b: Builder) -> Register:
     b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0)
     flags = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV | linux.MOUNT_ATTR_NOEXEC
     empty = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, flags)
+    b.do("move_mount", empty, "", linux.AT_FDCWD, "/proc", linux.MOVE_MOUNT_F_EMPTY_PATH)
     b.close(fs)
     return empty
 
 
-def _mask(b: Builder, root: Register, path: str, null: Register, empty: Register, attached: Register) -> None:
-    file, again, done = Label(), Label(), Label()
+def _mask(b: Builder, root: Register, path: str, null: Register, empty: Register) -> None:
+    file, cover, done = Label(), Label(), Label()
     place = paths.look_up(b, root, path, flags=linux.O_DIRECTORY, on={ENOENT: done, ENOTDIR: file})
-    b.jump_if(attached, again)
-    attach(b, empty, place)  # the first directory gets the tmpfs itself, the others a bind of it
-    b.set(attached, 1)
-    b.do("close", place)
-    b.jump(done)
-    b.place(again)
     tree = b.get("open_tree", empty, "", CLONE_TREE | linux.AT_EMPTY_PATH)
-    attach(b, tree, place)
-    b.do("close", tree)
-    b.do("close", place)
-    b.jump(done)
+    b.jump(cover)
     b.place(file)
     how = b.open_how(linux.O_PATH | linux.O_CLOEXEC, 0, paths.IN_ROOT)
-    b.do("openat2", root, paths.clean(path), how, 24, result=place.number, on={ENOENT: done, ENOTDIR: done})
+    b.do("openat2", root, paths.clean(path), how, OPEN_HOW_SIZE, result=place.number, on={ENOENT: done, ENOTDIR: done})
     b.do("open_tree", null, "", CLONE_TREE | linux.AT_EMPTY_PATH, result=tree.number)
+    b.place(cover)
     attach(b, tree, place)
-    b.do("close", tree)
-    b.do("close", place)
-    b.free(tree, place)
+    b.close(tree, place)
     b.place(done)
 
 

@@ -79,7 +79,7 @@ def mount_point(
     if directory:
         b.do("mkdirat", parent, name, 0o755, ignore=(EEXIST,))
     else:
-        _make_file(b, parent, name)
+        make_file(b, parent, name)
     if parent is not root:
         b.close(parent)
     how = b.open_how(_HANDLE | kind, 0, IN_ROOT | resolve)
@@ -108,7 +108,8 @@ def make_parents(b: Builder, root: Register, path: str) -> tuple[Register, str]:
     return parent, last
 
 
-def _make_file(b: Builder, parent: Register, name: str) -> None:
+def make_file(b: Builder, parent: Register, name: str) -> None:
+    """An empty file to mount on; whatever is there already stays."""
     there = Label()
     flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
     b.close(b.get("openat", parent, name, flags, 0o644, on={EEXIST: there}))
