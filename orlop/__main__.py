@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import os
+from orlop import system as os
 import sys
 
 

@@ -1,12 +1,15 @@
 """What the launcher starts: `python3 -I -S .../orlop/boot.py NAME ARGUMENTS`, NAME being the command's own argv[0].
 
-Compiled at each start, so it is short: use the pack of modules if it fits (orlop/pack.py), then run the command line.
+Uses the pack of modules if it fits (orlop/pack.py tells what that is), then runs the command line.  It is short, because
+where its .pyc could not be written it is compiled at each start.
 """
 
+import gc
 import sys
 
+gc.disable()  # a command is over before it has made garbage in cycles; the searches for it took a millisecond
 del sys.argv[0]
-root = __file__.removesuffix("/orlop/boot.py")
+root = __file__.rpartition("/orlop/")[0]  # of boot.py, or of its .pyc in __pycache__
 sys.path.append(root)
 try:
     from _frozen_importlib_external import MAGIC_NUMBER

@@ -6,7 +6,7 @@ A message starts in lower case, has no full stop, and names the field and the pa
 
 from __future__ import annotations
 
-import os
+from orlop import system as os
 
 
 class OrlopError(Exception):

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     Row = tuple[str, bool, int, int, int, int, bytes]
 
 MAGIC = b"orlop\0\0\1"
+_FUTURE = b"\nfrom __future__ import annotations\n"
+_ANNOTATIONS = 0x1000000  # CO_FUTURE_ANNOTATIONS
 _READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _NEW = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC | posix.O_NOFOLLOW
 
@@ -116,8 +118,6 @@ def write(root: str) -> str | None:
     directory = f"{root}/orlop/__pycache__"
     place = f"{directory}/hot.{sys.implementation.cache_tag}.pack"
     temporary = f"{place}.{posix.getpid()}"
-    if sys.dont_write_bytecode:
-        return None
     try:
         try:
             posix.mkdir(directory, 0o755)
@@ -130,6 +130,7 @@ def write(root: str) -> str | None:
     except OSError:
         return None
     try:
+        SourceFileLoader("orlop.boot", f"{root}/orlop/boot.py").get_code("orlop.boot")  # writes the .pyc, for the launcher
         with open(file, "wb") as out:
             out.write(_contents(root))
         posix.rename(temporary, place)
@@ -150,8 +151,8 @@ def _contents(root: str) -> bytes:
     for name, path, package in _modules(f"{root}/orlop", "orlop"):
         now = posix.stat(path)
         try:
-            data = dumps(SourceFileLoader(name, path).get_code(name))
-        except (SyntaxError, UnicodeError):
+            data = dumps(_compiled(path))
+        except (SyntaxError, ValueError):
             continue  # the ordinary importer will say it, if anybody imports this
         stamp = (now.st_mtime_ns, now.st_size)
         index[name] = (path[len(root) + 1 :], package, *stamp, offset, len(data), source_hash(offset, data))
@@ -164,6 +165,15 @@ def _contents(root: str) -> bytes:
     length = len(head).to_bytes(4, "little")
     check = source_hash(len(MAGIC) + 8 + len(length) + len(head) + offset, head)
     return b"".join([MAGIC, check, length, head, *codes])
+
+
+def _compiled(path: str) -> CodeType:
+    """Compile, with the flag for what `from __future__ import annotations` says: the statement would import a module."""
+    with open(path, "rb") as file:
+        source = file.read()
+    if _FUTURE not in source:
+        return compile(source, path, "exec", dont_inherit=True)
+    return compile(source.replace(_FUTURE, b"\n\n", 1), path, "exec", flags=_ANNOTATIONS, dont_inherit=True)
 
 
 def _modules(directory: str, package: str) -> Iterator[tuple[str, str, bool]]:

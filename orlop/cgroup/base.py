@@ -9,7 +9,7 @@ new → create(resources) → the first process joins → [restrict_devices] →
 from __future__ import annotations
 
 import errno
-import os
+from orlop import system as os
 
 from ..errors import CgroupError, ConfigError
 from . import files

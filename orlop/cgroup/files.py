@@ -6,7 +6,7 @@ cgroup file systems are the host's, nobody inside a container can put a link int
 from __future__ import annotations
 
 import errno
-import os
+from orlop import system as os
 import time
 
 from ..errors import CgroupError

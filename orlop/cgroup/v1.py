@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
+from orlop import system as os
 
 from ..errors import CgroupError, ConfigError
 from . import files

@@ -7,7 +7,7 @@ is one line, never two.  Text lines are logfmt.  On a terminal a person reads, a
 
 from __future__ import annotations
 
-import os
+from orlop import system as os
 import sys
 import time
 

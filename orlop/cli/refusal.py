@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from orlop import system as os
 
 from orlop.errors import KernelError
 

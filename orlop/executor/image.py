@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
+from orlop import system as os
 from _struct import Struct
 
 from orlop.errors import InternalError, OrlopError

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import fcntl
-import os
+from orlop import system as os
 from _socket import AF_UNIX, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_SEQPACKET, SOL_SOCKET, socketpair
 from _struct import Struct, unpack
 

@@ -6,7 +6,7 @@ controllers, and a version 2 one without, on /sys/fs/cgroup/unified), or *legacy
 
 from __future__ import annotations
 
-import os
+from orlop import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from orlop import system as os
 
 # The kernel writes these bytes of a path in octal, so that a line can be split at spaces.
 _ESCAPES = ("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\043", "#"), ("\\134", "\\")

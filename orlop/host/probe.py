@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import stat
+from orlop import system as os
+import _stat as stat
 
 from orlop.plan.facts import FILE, NULL, OTHER, Facts
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
-import stat
+from orlop import system as os
+import _stat as stat
 
 from orlop.errors import ConfigError, Problem
 from orlop.spec.load import load

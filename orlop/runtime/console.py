@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
+from orlop import system as os
 import select
 from _socket import AF_UNIX, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET, socket
 from _struct import pack

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from orlop import system as os
 
 from orlop.host.process import alive
 from orlop.state.store import FIFO, Record, Store

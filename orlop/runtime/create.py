@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import os
+from orlop import system as os
 import time
 
 from orlop.cgroup.choose import new

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
+from orlop import system as os
 
 from orlop.errors import ExecError, HookError, KernelError
 from orlop.plan import events

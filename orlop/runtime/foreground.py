@@ -6,7 +6,7 @@ of the process and the wait for it.
 
 from __future__ import annotations
 
-import os
+from orlop import system as os
 import select
 import _signal
 

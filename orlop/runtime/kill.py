@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from orlop import system as os
 from _signal import pidfd_send_signal
 
 from orlop.errors import StateError

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import errno
-import os
+from orlop import system as os
 
 from orlop.errors import KernelError, OrlopError
 from orlop.executor.link import Executor

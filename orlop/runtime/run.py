@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from orlop import system as os
 
 from orlop.runtime.create import Creation, check_console
 from orlop.runtime.destroy import destroy

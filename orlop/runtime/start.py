@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
+from orlop import system as os
 
 from orlop.errors import OrlopError, StateError
 from orlop.host.process import handle

@@ -11,7 +11,7 @@ something that `delete` finds.
 from __future__ import annotations
 
 import fcntl
-import os
+from orlop import system as os
 
 from orlop.errors import ConfigError, NotFound, OrlopError, StateError
 from orlop.host.probe import read_text
