@@ -12,6 +12,9 @@
  * The interpreter is what the file orlop.python beside this one names, if there is one (`make` writes it in a checkout,
  * a distribution may); else python3.X (python3 where no X is known) in <prefix>/bin, /usr/local/bin, /usr/bin or PATH.
  *
+ * boot.py is compiled at each start, which takes longer than all else that it does, so its .pyc is given to the interpreter
+ * if there is one: `make` and pip write it, and it is checked here as the interpreter checks a module's.
+ *
  * The environment, the descriptors and the command's own name are passed on as they are.  System calls only: no libc. */
 
 #if defined(__x86_64__)
@@ -21,6 +24,7 @@
 #define NR_EXECVE 59
 #define NR_EXIT_GROUP 231
 #define NR_OPENAT 257
+#define NR_NEWFSTATAT 262
 #define NR_READLINKAT 267
 #define NR_FACCESSAT 269
 
@@ -41,6 +45,7 @@ __asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16,
 #define NR_READ 63
 #define NR_WRITE 64
 #define NR_READLINKAT 78
+#define NR_NEWFSTATAT 79
 #define NR_EXIT_GROUP 94
 #define NR_EXECVE 221
 
@@ -228,6 +233,53 @@ static int installed(struct path *root, struct path *python, const char *prefix,
     return 0;
 }
 
+/* The X of a name that ends in python3.X, or 0. */
+static int minor_of(const char *name, unsigned length)
+{
+    static const char before[] = "python3.";
+    const unsigned digits = 2, start = sizeof(before) - 1 + digits;
+    if (length < start)
+        return 0;
+    name += length - start;
+    for (unsigned i = 0; i < sizeof(before) - 1; i++)
+        if (name[i] != before[i])
+            return 0;
+    int tens = name[start - 2] - '0', ones = name[start - 1] - '0';
+    return tens < 1 || tens > 9 || ones < 0 || ones > 9 ? 0 : tens * 10 + ones;
+}
+
+/* boot.py's .pyc, if it was made by this version of the interpreter from boot.py as it is now. */
+static int compiled(struct path *boot, const struct path *root, const struct path *python)
+{
+    static struct path text;
+    int minor = minor_of(python->text, python->length);
+    if (minor == 0) { /* python3 is most often a link to python3.X */
+        long length = call(NR_READLINKAT, AT_FDCWD, (long)python->text, (long)text.text, PATH_SIZE - 1);
+        minor = length > 0 ? minor_of(text.text, (unsigned)length) : 0;
+    }
+    if (minor == 0)
+        return 0;
+
+    unsigned int stat[36]; /* struct stat, whose size and mtime are at the same places in both architectures */
+    const unsigned size = 48 / 4, mtime = 88 / 4;
+    set(&text, root->text);
+    add(&text, "/orlop/boot.py");
+    if (call(NR_NEWFSTATAT, AT_FDCWD, (long)text.text, (long)stat, 0) < 0)
+        return 0;
+
+    set(boot, root->text);
+    add(boot, "/orlop/__pycache__/boot.cpython-3");
+    add_number(boot, minor);
+    add(boot, ".pyc");
+    unsigned int header[4] = {0}; /* the format's magic number, flags, then the source's mtime and size */
+    long file = call(NR_OPENAT, AT_FDCWD, (long)boot->text, O_CLOEXEC, 0);
+    if (file < 0)
+        return 0;
+    call(NR_READ, file, (long)header, sizeof(header), 0);
+    call(NR_CLOSE, file, 0, 0, 0);
+    return header[0] != 0 && header[1] == 0 && header[2] == stat[mtime] && header[3] == stat[size];
+}
+
 void launch(char **stack)
 {
     static struct path self, prefix, root, python, boot;
@@ -250,8 +302,10 @@ void launch(char **stack)
     } else if (!installed(&root, &python, prefix.text, named, environment)) {
         refuse("no package of orlop with a Python 3.11 or newer was found for ", self.text, "");
     }
-    set(&boot, root.text);
-    add(&boot, "/orlop/boot.py");
+    if (!compiled(&boot, &root, &python)) {
+        set(&boot, root.text);
+        add(&boot, "/orlop/boot.py");
+    }
 
     const char **words = __builtin_alloca(((unsigned long)count + OWN_WORDS) * sizeof(*words));
     const char **word = words;
