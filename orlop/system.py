@@ -8,7 +8,8 @@ same names and meanings.
 from __future__ import annotations
 
 from posix import *  # noqa: F403
-from posix import access, environ as _environ, lstat, mkdir, stat, X_OK  # noqa: F401
+from posix import X_OK, _exit, access, lstat, mkdir, stat  # noqa: F401
+from posix import environ as _environ
 
 from orlop import system_path as path
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-real_mkdir, real_rmdir, real_write = os.mkdir, os.rmdir, os.write
+from orlop import system
+
+real_mkdir, real_rmdir, real_write = system.mkdir, os.rmdir, os.write
 
 
 class Tree:
@@ -78,9 +80,9 @@ class Tree:
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tree]:
     made = Tree(tmp_path / "cgroup")
     made.root.mkdir()
-    monkeypatch.setattr(os, "mkdir", made.mkdir)
-    monkeypatch.setattr(os, "rmdir", made.rmdir)
-    monkeypatch.setattr(os, "write", made.write)
+    monkeypatch.setattr(system, "mkdir", made.mkdir)
+    monkeypatch.setattr(system, "rmdir", made.rmdir)
+    monkeypatch.setattr(system, "write", made.write)
     monkeypatch.setattr("time.sleep", _no_sleep)
     yield made
     monkeypatch.undo()

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from orlop import system
 from orlop.cgroup.v1 import CgroupV1
 from orlop.errors import CgroupError
 
@@ -69,7 +70,7 @@ def test_device_rules_can_be_left_for_later_or_out(tree: Tree) -> None:
 
 def test_rules_that_the_kernel_did_not_take_over_are_an_error(tree: Tree) -> None:
     cgroup = _cgroup(tree)
-    os.makedirs(cgroup.paths["devices"])
+    system.makedirs(cgroup.paths["devices"])
     with pytest.raises(CgroupError, match="resulting devices cgroup doesn't match the rules"):
         cgroup.create(None)
     assert os.path.isdir(cgroup.paths["devices"])
@@ -78,7 +79,7 @@ def test_rules_that_the_kernel_did_not_take_over_are_an_error(tree: Tree) -> Non
 
 def test_a_cgroup_with_processes_is_refused_and_left_as_it_was(tree: Tree) -> None:
     cgroup = _cgroup(tree)
-    os.makedirs(cgroup.paths["devices"] + "/inner")
+    system.makedirs(cgroup.paths["devices"] + "/inner")
     with open(cgroup.paths["devices"] + "/cgroup.procs", "w") as file:
         file.write("7\n8\n")
     with open(cgroup.paths["devices"] + "/inner/cgroup.procs", "w") as file:
@@ -92,7 +93,7 @@ def test_a_cgroup_with_processes_is_refused_and_left_as_it_was(tree: Tree) -> No
 
 def test_a_frozen_cgroup_is_refused(tree: Tree) -> None:
     cgroup = _cgroup(tree)
-    os.makedirs(cgroup.paths["freezer"])
+    system.makedirs(cgroup.paths["freezer"])
     for file, text in (("freezer.state", "FROZEN\n"), ("freezer.self_freezing", "1\n")):
         with open(f"{cgroup.paths['freezer']}/{file}", "w") as opened:
             opened.write(text)
@@ -130,7 +131,7 @@ def test_a_limit_for_a_controller_that_the_host_lacks_is_refused(tree: Tree) -> 
 def test_what_is_refused_as_invalid_is_tried_again_after_the_rest(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     cgroup = _cgroup(tree)
     cgroup.create(None)
-    write, seen = os.write, []
+    write, seen = system.write, []
 
     def kernel(descriptor: int, data: bytes) -> int:
         seen.append((os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")), data.decode()))
@@ -138,7 +139,7 @@ def test_what_is_refused_as_invalid_is_tried_again_after_the_rest(tree: Tree, mo
             raise OSError(errno.EINVAL, "invalid")
         return write(descriptor, data)
 
-    monkeypatch.setattr(os, "write", kernel)
+    monkeypatch.setattr(system, "write", kernel)
     cgroup.set({"memory": {"limit": 200, "swap": 300}})
     assert seen == [
         ("memory.limit_in_bytes", "200"),
@@ -150,7 +151,7 @@ def test_what_is_refused_as_invalid_is_tried_again_after_the_rest(tree: Tree, mo
 def test_shares_that_the_kernel_clamps_are_an_error(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     cgroup = _cgroup(tree)
     cgroup.create(None)
-    monkeypatch.setattr(os, "write", lambda descriptor, data: len(data))
+    monkeypatch.setattr(system, "write", lambda descriptor, data: len(data))
     with pytest.raises(CgroupError, match="the minimum allowed cpu-shares is 1024"):
         cgroup.set({"cpu": {"shares": 1}})
 
@@ -177,7 +178,7 @@ def test_a_refusal_is_an_error_for_root(tree: Tree) -> None:
 def test_delete_removes_nested_cgroups_and_leaves_parents(tree: Tree) -> None:
     cgroup = _cgroup(tree)
     cgroup.create(None)
-    os.makedirs(cgroup.paths["memory"] + "/a/b")
+    system.makedirs(cgroup.paths["memory"] + "/a/b")
     cgroup.delete()
     assert list(tree.root.glob("*/pod/*/")) == []
     assert (tree.root / "memory/pod").is_dir()
@@ -187,7 +188,7 @@ def test_delete_removes_nested_cgroups_and_leaves_parents(tree: Tree) -> None:
 def test_undo_removes_parents_that_nobody_else_uses(tree: Tree) -> None:
     cgroup, other = _cgroup(tree), _cgroup(tree, "pod/other")
     cgroup.create(None)
-    os.mkdir(other.paths["memory"])
+    system.mkdir(other.paths["memory"])
     cgroup.undo()
     assert [path.parent.name for path in tree.root.glob("*/pod")] == ["memory"]
 

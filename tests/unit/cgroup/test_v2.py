@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from orlop import system
 from orlop.cgroup.v2 import CgroupV2
 from orlop.errors import CgroupError
 
@@ -48,7 +49,7 @@ def test_controllers_that_cannot_be_enabled_together_are_enabled_one_by_one(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cgroup = _cgroup(tree, "/box")
-    write, tried = os.write, []
+    write, tried = system.write, []
 
     def kernel(descriptor: int, data: bytes) -> int:
         tried.append(data.decode())
@@ -56,7 +57,7 @@ def test_controllers_that_cannot_be_enabled_together_are_enabled_one_by_one(
             raise OSError(errno.EINVAL, "a realtime process")
         return write(descriptor, data)
 
-    monkeypatch.setattr(os, "write", kernel)
+    monkeypatch.setattr(system, "write", kernel)
     cgroup.create(None)
     assert tried == ["+cpu +memory +pids", "+cpu", "+memory", "+pids"]
 
@@ -98,7 +99,7 @@ def test_missing_swap_accounting_matters_only_for_a_real_swap_limit(tree: Tree) 
 )
 def test_a_threaded_cgroup_takes_no_memory_limit(tree: Tree, kind: str, words: str) -> None:
     cgroup = _cgroup(tree)
-    os.makedirs(tree.root / "a")
+    system.makedirs(tree.root / "a")
     tree.files[tree.root] = {**FILES, "cgroup.type": kind}
     with pytest.raises(CgroupError, match=f'^cannot enter cgroupv2 ".*" with domain controllers -- {words}$'):
         cgroup.create({"memory": {"limit": 5}})
@@ -114,7 +115,7 @@ def test_a_cgroup_that_cannot_be_a_domain_becomes_threaded(tree: Tree) -> None:
 
 def test_a_used_cgroup_is_refused(tree: Tree) -> None:
     cgroup = _cgroup(tree, "/box")
-    os.mkdir(tree.root / "box")
+    system.mkdir(tree.root / "box")
     (tree.root / "box/cgroup.procs").write_text("5\n")
     with pytest.raises(CgroupError, match=r"^container's cgroup is not empty: 1 process\(es\) found$"):
         cgroup.create(None)
@@ -167,7 +168,7 @@ def test_a_parent_that_vanishes_while_we_make_the_cgroup_is_made_again(
             tree.rmdir(os.path.dirname(path))
         mkdir(path, mode)
 
-    monkeypatch.setattr(os, "mkdir", racing)
+    monkeypatch.setattr(system, "mkdir", racing)
     cgroup.create(None)
     assert len(rounds) == 3
     assert (tree.root / "pod/box").is_dir()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orlop import system
 from orlop.cli.list import table
 from orlop.cli.signals import NUMBERS, number
 from orlop.runtime.exec import ExecRequest
@@ -315,7 +316,7 @@ def test_a_rootless_spec_maps_the_caller(orlop: Call, elsewhere: Path) -> None:
 def test_a_spec_of_the_host_has_its_programs_a_root_to_mount_them_in_and_the_command(
     orlop: Call, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "isatty", lambda _fd: False)
+    monkeypatch.setattr(system, "isatty", lambda _fd: False)
     assert orlop("spec", "--host", "--", "ls", "-l").status == 0
     spec = json.loads((elsewhere / "config.json").read_text())
     assert spec["process"]["args"] == ["ls", "-l"]

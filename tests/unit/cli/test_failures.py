@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orlop import system
 from orlop.cli.log import json_line, quoted, text_line
 from orlop.cli.main import main
 from orlop.errors import ConfigError, InternalError, KernelError, NotFound, OrlopError, Problem
@@ -100,7 +101,7 @@ def test_on_a_terminal_a_person_reads_error_and_hint(
     runtime: Notes, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     runtime.answers["run"] = MOUNT
-    monkeypatch.setattr(os, "isatty", lambda fd: fd == 2)
+    monkeypatch.setattr(system, "isatty", lambda fd: fd == 2)
     assert main(["orlop", "run", "ID"]) == 1
     assert capfd.readouterr().err == (
         "error: orlop run failed: mounts[3]: mount /x: operation not permitted\nhint: be root\n"
@@ -169,7 +170,7 @@ def test_a_full_disk_below_the_output_is_an_error(orlop: Call, runtime: Notes, m
             raise OSError(errno.ENOSPC, "No space left on device")
         return really(fd, data)
 
-    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(system, "write", full)
     outcome = orlop("state", "ID")
     assert outcome.status == 1
     assert 'msg="cannot write to standard output: no space left on device"' in outcome.err
@@ -177,7 +178,7 @@ def test_a_full_disk_below_the_output_is_an_error(orlop: Call, runtime: Notes, m
 
 def test_short_writes_are_continued(orlop: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     really = os.write
-    monkeypatch.setattr(os, "write", lambda fd, data: really(fd, data[:7]))
+    monkeypatch.setattr(system, "write", lambda fd, data: really(fd, data[:7]))
     assert orlop("-h").out.endswith("show help\n")
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orlop import system
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -46,11 +48,11 @@ def test_the_runtime_directory_of_the_user_counts_unless_we_are_the_real_root(
     orlop: Call, runtime: Notes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     euid: int, mapped: bool, user: str | None, used: bool,
 ) -> None:  # fmt: skip
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "xdg"))
-    monkeypatch.delenv("USER", raising=False)
+    monkeypatch.setitem(system.environ, "XDG_RUNTIME_DIR", str(tmp_path / "xdg"))
+    monkeypatch.delitem(system.environ, "USER", raising=False)
     if user is not None:
-        monkeypatch.setenv("USER", user)
-    monkeypatch.setattr(os, "geteuid", lambda: euid)
+        monkeypatch.setitem(system.environ, "USER", user)
+    monkeypatch.setattr(system, "geteuid", lambda: euid)
     monkeypatch.setattr("orlop.cli.context.in_user_namespace", lambda: mapped)
     assert orlop("start", "ID").status == 0
     mine = tmp_path / "xdg/orlop"
@@ -63,8 +65,8 @@ def test_the_runtime_directory_of_the_user_counts_unless_we_are_the_real_root(
 def test_the_runtime_directory_is_not_made_when_a_root_is_given(
     orlop: Call, runtime: Notes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "xdg"))
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setitem(system.environ, "XDG_RUNTIME_DIR", str(tmp_path / "xdg"))
+    monkeypatch.setattr(system, "geteuid", lambda: 1000)
     orlop("--root", str(tmp_path / "own"), "start", "ID")
     assert runtime.options.root == str(tmp_path / "own")
     assert list(tmp_path.iterdir()) == []
@@ -74,8 +76,8 @@ def test_a_runtime_directory_that_cannot_be_made_is_named_with_a_hint(
     orlop: Call, runtime: Notes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "file"))
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setitem(system.environ, "XDG_RUNTIME_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr(system, "geteuid", lambda: 1000)
     outcome = orlop("start", "ID")
     assert outcome.status == 1
     assert f'msg="state root: mkdir {tmp_path}/file/orlop: not a directory" hint=' in outcome.err
@@ -89,7 +91,7 @@ def test_a_runtime_directory_that_cannot_be_made_is_named_with_a_hint(
 def test_rootless_is_settled_before_the_runtime_sees_it(
     orlop: Call, runtime: Notes, monkeypatch: pytest.MonkeyPatch, said: str, euid: int, mapped: bool, result: bool
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: euid)
+    monkeypatch.setattr(system, "geteuid", lambda: euid)
     monkeypatch.setattr("orlop.cli.options.in_user_namespace", lambda: mapped)
     orlop("--rootless", said, "start", "ID")
     assert runtime.options.rootless is result
@@ -145,14 +147,14 @@ def test_the_log_is_appended_to_and_readable_by_all(orlop: Call, runtime: Notes,
 def test_sockets_count_only_when_systemd_meant_us(
     orlop: Call, runtime: Notes, monkeypatch: pytest.MonkeyPatch, count: str, mine: bool, result: int
 ) -> None:
-    monkeypatch.setenv("LISTEN_FDS", count)
-    monkeypatch.setenv("LISTEN_PID", str(os.getpid() if mine else os.getppid()))
+    monkeypatch.setitem(system.environ, "LISTEN_FDS", count)
+    monkeypatch.setitem(system.environ, "LISTEN_PID", str(os.getpid() if mine else os.getppid()))
     orlop("start", "ID")
     assert runtime.options.listen_fds == result
 
 
 def test_the_notify_socket_reaches_the_runtime(orlop: Call, runtime: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
+    monkeypatch.setitem(system.environ, "NOTIFY_SOCKET", "/run/notify")
     orlop("start", "ID")
     assert runtime.options.notify_socket == "/run/notify"
 
@@ -162,7 +164,7 @@ def test_an_old_kernel_gets_one_clear_error(monkeypatch: pytest.MonkeyPatch, rel
     from orlop.cli.options import check_host
     from orlop.errors import OrlopError
 
-    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "h", release, "v", "x86_64")))
+    monkeypatch.setattr(system, "uname", lambda: os.uname_result(("Linux", "h", release, "v", "x86_64")))
     with pytest.raises(OrlopError, match="the kernel is too old: Linux 5.14 is needed, this is " + release):
         check_host()
 
@@ -171,7 +173,7 @@ def test_an_old_kernel_gets_one_clear_error(monkeypatch: pytest.MonkeyPatch, rel
 def test_a_new_kernel_and_one_with_an_unknown_name_pass(monkeypatch: pytest.MonkeyPatch, release: str) -> None:
     from orlop.cli.options import check_host
 
-    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "h", release, "v", "x86_64")))
+    monkeypatch.setattr(system, "uname", lambda: os.uname_result(("Linux", "h", release, "v", "x86_64")))
     check_host()
 
 

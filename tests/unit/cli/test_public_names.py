@@ -55,6 +55,8 @@ def test_the_command_line_imports_little_for_a_hot_command(name: str) -> None:
     shared = {
         "orlop",
         "orlop.errors",
+        "orlop.system",
+        "orlop.system_path",
         "orlop.cli",
         *(f"orlop.cli.{each}" for each in ("main", "context", "flags", "table")),
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orlop import system
 from orlop.cli.flags import Command
 from orlop.cli.table import COMMANDS, load
 from orlop.cli.version import commit
@@ -171,6 +172,6 @@ def test_help_into_a_closed_pipe_ends_quietly(monkeypatch: pytest.MonkeyPatch, o
     def closed(_fd: int, _data: object) -> int:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr(os, "write", closed)
+    monkeypatch.setattr(system, "write", closed)
     outcome = orlop("help")
     assert (outcome.status, outcome.err) == (141, "")
