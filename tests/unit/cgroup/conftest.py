@@ -52,7 +52,9 @@ class Tree:
 
     def rmdir(self, path: str) -> None:
         if os.path.isdir(path):
-            if any(entry.is_dir() for entry in os.scandir(path)):
+            with os.scandir(path) as entries:
+                nested = [entry for entry in entries if entry.is_dir()]
+            if nested:
                 raise OSError(errno.EBUSY, "busy", path)
             if os.path.exists(path + "/cgroup.procs") and Path(path, "cgroup.procs").read_text():
                 raise OSError(errno.EBUSY, "busy", path)

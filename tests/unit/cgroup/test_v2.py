@@ -99,7 +99,7 @@ def test_missing_swap_accounting_matters_only_for_a_real_swap_limit(tree: Tree) 
 )
 def test_a_threaded_cgroup_takes_no_memory_limit(tree: Tree, kind: str, words: str) -> None:
     cgroup = _cgroup(tree)
-    system.makedirs(tree.root / "a")
+    system.makedirs(str(tree.root / "a"))
     tree.files[tree.root] = {**FILES, "cgroup.type": kind}
     with pytest.raises(CgroupError, match=f'^cannot enter cgroupv2 ".*" with domain controllers -- {words}$'):
         cgroup.create({"memory": {"limit": 5}})
@@ -115,7 +115,7 @@ def test_a_cgroup_that_cannot_be_a_domain_becomes_threaded(tree: Tree) -> None:
 
 def test_a_used_cgroup_is_refused(tree: Tree) -> None:
     cgroup = _cgroup(tree, "/box")
-    system.mkdir(tree.root / "box")
+    system.mkdir(str(tree.root / "box"))
     (tree.root / "box/cgroup.procs").write_text("5\n")
     with pytest.raises(CgroupError, match=r"^container's cgroup is not empty: 1 process\(es\) found$"):
         cgroup.create(None)
