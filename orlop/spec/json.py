@@ -1,9 +1,8 @@
 """JSON without the `json` package: its C scanner and encoder, used directly.
 
 `import json` costs more than the whole check of a config, because it pulls in `re` and `enum`; its C parts cost
-nothing.  The scanner imports `json.decoder` itself, but only to report an error.  What `json` would let pass and a
-config must not contain is refused here: a member named twice (runtime-spec, glossary), NaN and Infinity, bytes that are
-not UTF-8.
+nothing.  `json.decoder` is imported only to report an error.  What `json` would let pass and a config must not contain
+is refused here: a member named twice (runtime-spec, glossary), NaN and Infinity, bytes that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ def parse(data: bytes, what: str) -> object:
     if start == len(text):
         raise ConfigError([Problem(what, "is empty")])
     try:
-        value, end = _scanner()(text, start)
+        value, end = _scan(text, start)
     except StopIteration as stop:
         raise _refusal(what, text, stop.value, _NO_VALUE) from None
     except RecursionError:
@@ -100,6 +99,17 @@ def dump(value: object, indent: str | None = None) -> str:
         return "".join(pieces)
     except RecursionError:
         raise OrlopError("the document is nested too deeply to be written") from None
+
+
+def _scan(text: str, start: int) -> tuple[object, int]:
+    """Scan, and once more where CPython 3.11 fails to say what is wrong: it only looks its error class up in
+    `json.decoder`, and raises nothing when nobody has imported that."""
+    try:
+        return _scanner()(text, start)
+    except SystemError:
+        import json.decoder  # noqa: F401
+
+        return _scanner()(text, start)
 
 
 def _scanner() -> Callable[[str, int], tuple[object, int]]:
