@@ -56,7 +56,7 @@ class Terminal:
         t = self._termios
         mode = t.tcgetattr(self.host)
         mode[0] &= ~(t.BRKINT | t.ICRNL | t.INLCR | t.IGNCR | t.INPCK | t.ISTRIP | t.IXON | t.IGNBRK | t.PARMRK)
-        mode[1] &= ~t.OPOST
+        # Output is still processed: the caller's terminal ends lines, the container's does not (`__init__`).
         mode[2] = mode[2] & ~(t.CSIZE | t.PARENB) | t.CS8
         mode[3] &= ~(t.ECHO | t.ECHONL | t.ICANON | t.IEXTEN | t.ISIG)
         t.tcsetattr(self.host, t.TCSANOW, mode)

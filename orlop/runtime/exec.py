@@ -110,8 +110,8 @@ def exec_process(container_id: str, request: ExecRequest, options: Options) -> i
             return 0
         foreground = Foreground(terminal=bool(process.get("terminal")))
         try:
-            drive(_start(launch, options, inherit))
-            return foreground.wait(launch.pid, launch.master)
+            drive(_start(launch, options, inherit, foreground))
+            return foreground.wait(launch.pid)
         finally:
             launch.close_terminal()
             foreground.close()
@@ -119,10 +119,14 @@ def exec_process(container_id: str, request: ExecRequest, options: Options) -> i
         os.close(pidfd)
 
 
-def _start(launch: Launch, options: Options, inherit: tuple[tuple[int, int], ...]) -> Steps[Launch]:
+def _start(
+    launch: Launch, options: Options, inherit: tuple[tuple[int, int], ...], foreground: Foreground | None = None
+) -> Steps[Launch]:
     yield from launch.prepare(inherit)
     try:
-        if launch.master >= 0 and options.console_socket:
+        if launch.master >= 0 and foreground is not None:
+            foreground.take(launch.master)
+        elif launch.master >= 0 and options.console_socket:
             from orlop.runtime.console import send_console
 
             send_console(options.console_socket, launch.master)

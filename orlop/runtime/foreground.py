@@ -23,6 +23,7 @@ class Foreground:
 
     def __init__(self, *, terminal: bool) -> None:
         self._terminal = terminal
+        self._held: Terminal | None = None
         self._pipe = (-1, -1)
         if terminal:
             self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -31,8 +32,15 @@ class Foreground:
         else:
             self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _CAUGHT)
 
+    def take(self, master: int) -> None:
+        """Connect the caller's terminal with this master.  To be called before the program runs: it may ask for the size of
+        its terminal at once, and what it writes depends on the settings."""
+        self._held = Terminal(master)
+
     def close(self) -> None:
-        """Give signals back as they were."""
+        """Give the caller's terminal and signals back as they were."""
+        if self._held is not None:
+            self._held.restore()
         if self._terminal:
             _signal.set_wakeup_fd(self._wakeup)
             for number, handler in self._handlers.items():
@@ -42,41 +50,37 @@ class Foreground:
         else:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
 
-    def wait(self, pid: int, master: int = -1) -> int:
+    def wait(self, pid: int) -> int:
         """Wait for the process to end; its status as a shell tells it: the exit code, or 128 plus the signal."""
-        if master >= 0:
-            return self._wait_with_terminal(pid, master)
+        if self._held is not None:
+            return self._wait_with_terminal(pid, self._held)
         while True:
             status = _ended(pid)
             if status is not None:
                 return status
             _forward(pid, _signal.sigwaitinfo(_CAUGHT).si_signo)
 
-    def _wait_with_terminal(self, pid: int, master: int) -> int:
-        terminal = Terminal(master)
-        copier = Copier(master)
+    def _wait_with_terminal(self, pid: int, terminal: Terminal) -> int:
+        copier = Copier(terminal.master)
         is_open = True
-        try:
-            while True:
-                status = _ended(pid)
-                if status is not None:
-                    copier.drain()
-                    return status
-                poll = select.poll()
-                poll.register(self._pipe[0], select.POLLIN)
-                if is_open:
-                    copier.register(poll)
-                ready = dict(poll.poll())
-                if is_open:
-                    is_open = copier.copy(ready)
-                if ready.get(self._pipe[0]):
-                    for number in os.read(self._pipe[0], 4096):
-                        if number == _SIGWINCH:
-                            terminal.resize()
-                        else:
-                            _forward(pid, number)
-        finally:
-            terminal.restore()
+        while True:
+            status = _ended(pid)
+            if status is not None:
+                copier.drain()
+                return status
+            poll = select.poll()
+            poll.register(self._pipe[0], select.POLLIN)
+            if is_open:
+                copier.register(poll)
+            ready = dict(poll.poll())
+            if is_open:
+                is_open = copier.copy(ready)
+            if ready.get(self._pipe[0]):
+                for number in os.read(self._pipe[0], 4096):
+                    if number == _SIGWINCH:
+                        terminal.resize()
+                    else:
+                        _forward(pid, number)
 
 
 def _noted(number: int, frame: object) -> None:

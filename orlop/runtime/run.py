@@ -29,9 +29,9 @@ def run(container_id: str, options: Options) -> int:
         return 0
     foreground = Foreground(terminal=creation.terminal)
     try:
-        launch = drive(_start(creation, options))
+        launch = drive(_start(creation, options, foreground))
         try:
-            return foreground.wait(launch.pid, launch.master)
+            return foreground.wait(launch.pid)
         finally:
             launch.close_terminal()
             drive(_end(creation, options))
@@ -39,10 +39,12 @@ def run(container_id: str, options: Options) -> int:
         foreground.close()
 
 
-def _start(creation: Creation, options: Options) -> Steps[Launch]:
+def _start(creation: Creation, options: Options, foreground: Foreground | None = None) -> Steps[Launch]:
     launch = yield from creation.prepare(fifo=False)
     try:
-        if creation.terminal and options.detach:
+        if creation.terminal and foreground is not None:
+            foreground.take(launch.master)
+        elif creation.terminal:
             from orlop.runtime.console import send_console
 
             send_console(options.console_socket or "", launch.master)
