@@ -30,6 +30,12 @@ def delete(container_id: str, options: Options, *, force: bool = False) -> None:
         if force:
             return
         raise
+    except OrlopError as error:
+        if not force:
+            raise
+        options.log("warning", f"{error}; its state is removed, and its cgroup, if there is one, is not")
+        Store(os.path.abspath(options.root), container_id).remove()
+        return
     lock = found.store.lock()
     try:
         status = found.status()
