@@ -15,29 +15,31 @@ try:
     from _frozen_importlib_external import MAGIC_NUMBER
     from _imp import source_hash
     from marshal import loads
-    from posix import O_CLOEXEC, O_NOFOLLOW, close, fstat, geteuid, open, read, stat
+    from posix import O_CLOEXEC, O_NOFOLLOW, close, fstat, geteuid, open, pread, stat
 
     directory = f"{root}/orlop/__pycache__"
     place = f"{directory}/hot.{sys.implementation.cache_tag}.pack"
     file = open(place, O_CLOEXEC | O_NOFOLLOW)
     try:
         whole = fstat(file)
-        start = read(file, 20)
-        head = read(file, int.from_bytes(start[16:], "little"))
+        data = pread(file, whole.st_size, 0)
     finally:
         close(file)
+    length = int.from_bytes(data[16:20], "little")
+    head = data[20 : 20 + length]
     for owned in stat(directory), whole:
         if owned.st_uid not in (0, geteuid()) or owned.st_mode & 0o22:
             raise ValueError
-    if start[:8] != b"orlop\0\0\1" or start[8:16] != source_hash(whole.st_size, head):
+    if data[:8] != b"orlop\0\0\2" or data[8:16] != source_hash(whole.st_size, head):
         raise ValueError
-    made_from, index, code = loads(head)
+    made_from, index, orders, code = loads(head)
     now = stat(f"{root}/orlop/pack.py")
     if made_from != (root, MAGIC_NUMBER, now.st_mtime_ns, now.st_size):
         raise ValueError
     pack = sys.modules["orlop.pack"] = type(sys)("orlop.pack")
     exec(loads(code), pack.__dict__)
-    pack.serve(root, place, 20 + len(head), index)
+    pack.serve(root, place, 20 + length, index)
+    pack.preload(memoryview(data)[20 + length :], next((orders[word] for word in sys.argv[1:] if word in orders), ()))
 except (ImportError, OSError, ValueError, EOFError, TypeError):
     from orlop.pack import write
 

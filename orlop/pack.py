@@ -5,8 +5,11 @@ The launcher's way only: it starts the interpreter with launcher/boot.py, which 
 
     orlop/__pycache__/hot.cpython-311.pack
         magic (8)   hash of the head and of the file's size (8)   size of the head (4)
-        head: marshal of ((root, magic number, mtime, size of this file), {module: row}, code of this file)
+        head: marshal of ((root, magic number, mtime, size of this file), {module: row}, {command: modules}, code of this file)
         the modules' code, each marshalled by itself and read when it is imported
+
+The import system takes longer to find a module than the module takes to run.  So the modules that a hot command imports
+are not imported: `preload` makes them, in an order in which each finds those it needs, from the bytes that are read anyway.
 
 A pack is trusted as a .pyc is, with the same checks and two more: a module whose source has another mtime or size is
 left to the ordinary importer; the head and each module are hashed, because another process may replace the file between
@@ -27,13 +30,14 @@ from marshal import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import CodeType, ModuleType
 
     # Path below the root, is it a package, mtime in ns, size; then of the code: offset after the head, length, hash.
     Row = tuple[str, bool, int, int, int, int, bytes]
 
-MAGIC = b"orlop\0\0\1"
+MAGIC = b"orlop\0\0\2"
+HOT = ("create", "delete", "exec", "kill", "run", "start", "state")
 _FUTURE = b"\nfrom __future__ import annotations\n"
 _ANNOTATIONS = 0x1000000  # CO_FUTURE_ANNOTATIONS
 _READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
@@ -71,21 +75,21 @@ class PackFinder:
     """Finds the modules of the pack, and nothing else."""
 
     def __init__(self, root: str, place: str, start: int, index: dict[str, Row]) -> None:
-        self._root = root
+        self.root = root
         self._place = place
         self._start = start
-        self._index = index
+        self.index = index
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return where the module is, or None if the pack does not have it as its source is now."""
-        row = self._index.get(name)
+        row = self.index.get(name)
         if row is None:
             if name.startswith("orlop."):
                 self._forget()  # a module that is new since the pack was written
             return None
-        source = f"{self._root}/{row[0]}"
+        source = f"{self.root}/{row[0]}"
         try:
             now = posix.stat(source)
         except OSError:
@@ -111,6 +115,33 @@ class PackFinder:
 def serve(root: str, place: str, start: int, index: dict[str, Row]) -> None:
     """Import from the pack at `place` from now on.  boot.py has checked it and read its head, which ends at `start`."""
     sys.meta_path.insert(0, PackFinder(root, place, start, index))
+
+
+def preload(codes: memoryview, names: Sequence[str]) -> None:
+    """Make these modules, in this order; stop at the first whose source is not what the pack was made from."""
+    modules = sys.modules
+    finder = sys.meta_path[0]
+    assert isinstance(finder, PackFinder)
+    new = type(sys)
+    for name in names:
+        path, package, mtime, size, offset, length, _check = finder.index[name]
+        source = f"{finder.root}/{path}"
+        try:
+            now = posix.stat(source)
+        except OSError:
+            return
+        if now.st_mtime_ns != mtime or now.st_size != size:
+            return  # the finder will see it too
+        module = modules[name] = new(name)
+        inside = module.__dict__
+        inside["__file__"] = source
+        parent, _, last = name.rpartition(".")
+        if package:
+            inside["__path__"] = [source.rpartition("/")[0]]
+        inside["__package__"] = name if package else parent
+        exec(loads(codes[offset : offset + length]), inside)
+        if parent:
+            setattr(modules[parent], last, module)
 
 
 def write(root: str) -> str | None:
@@ -144,6 +175,7 @@ def write(root: str) -> str | None:
 
 def _contents(root: str) -> bytes:
     index: dict[str, Row] = {}
+    needs: dict[str, list[str]] = {}
     codes: list[bytes] = []
     offset = 0
     made_from: tuple[str, bytes, int, int] | None = None
@@ -151,29 +183,73 @@ def _contents(root: str) -> bytes:
     for name, path, package in _modules(f"{root}/orlop", "orlop"):
         now = posix.stat(path)
         try:
-            data = dumps(_compiled(path))
+            source, code = _compiled(path)
+            data = dumps(code)
         except (SyntaxError, ValueError):
             continue  # the ordinary importer will say it, if anybody imports this
         stamp = (now.st_mtime_ns, now.st_size)
         index[name] = (path[len(root) + 1 :], package, *stamp, offset, len(data), source_hash(offset, data))
         codes.append(data)
+        needs[name] = _imported(source)
         offset += len(data)
         if name == "orlop.pack":
             made_from = (root, MAGIC_NUMBER, *stamp)
             code_here = data
-    head = dumps((made_from, index, code_here))
+    orders = {command: tuple(_order(_roots(command), needs)) for command in HOT}
+    head = dumps((made_from, index, orders, code_here))
     length = len(head).to_bytes(4, "little")
     check = source_hash(len(MAGIC) + 8 + len(length) + len(head) + offset, head)
     return b"".join([MAGIC, check, length, head, *codes])
 
 
-def _compiled(path: str) -> CodeType:
-    """Compile, with the flag for what `from __future__ import annotations` says: the statement would import a module."""
+def _imported(source: bytes) -> list[str]:
+    """The modules of orlop that a module imports when it is run, in its order; not those under `if TYPE_CHECKING`.
+
+    `from a import b` may mean a module b: both are named, and what is none is passed over later.
+    """
+    import ast  # only who writes a pack pays for it
+
+    found = []
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.ImportFrom) and statement.module:
+            found += [statement.module, *(f"{statement.module}.{alias.name}" for alias in statement.names)]
+        elif isinstance(statement, ast.Import):
+            found += [alias.name for alias in statement.names]
+    return [each for each in found if each.partition(".")[0] == "orlop"]
+
+
+def _roots(command: str) -> list[str]:
+    """What a hot command imports in the course of things: its own file, its runtime's, and what every config needs."""
+    always = ["orlop.__main__", "orlop.cli.main", "orlop.cli.options", "orlop.runtime.options"]
+    makes = ["orlop.spec.resources"] if command in ("create", "run") else []
+    return [*always, *makes, f"orlop.cli.{command}", f"orlop.runtime.{command}"]
+
+
+def _order(names: Iterable[str], needs: dict[str, list[str]]) -> Iterator[str]:
+    """These modules and all that they need, each after what it needs: as importing them would run them."""
+    done: set[str] = set()
+
+    def visit(name: str) -> Iterator[str]:
+        if name in done or name not in needs:
+            return
+        done.add(name)
+        parent = name.rpartition(".")[0]
+        for each in (parent, *needs[name]):
+            yield from visit(each)
+        yield name
+
+    for name in names:
+        yield from visit(name)
+
+
+def _compiled(path: str) -> tuple[bytes, CodeType]:
+    """Source and code, with the flag for what `from __future__ import annotations` says: the statement would import a module."""
     with open(path, "rb") as file:
         source = file.read()
     if _FUTURE not in source:
-        return compile(source, path, "exec", dont_inherit=True)
-    return compile(source.replace(_FUTURE, b"\n\n", 1), path, "exec", flags=_ANNOTATIONS, dont_inherit=True)
+        return source, compile(source, path, "exec", dont_inherit=True)
+    bare = source.replace(_FUTURE, b"\n\n", 1)
+    return source, compile(bare, path, "exec", flags=_ANNOTATIONS, dont_inherit=True)
 
 
 def _modules(directory: str, package: str) -> Iterator[tuple[str, str, bool]]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import errno
 from orlop import system as os
 
-from ..errors import CgroupError, ConfigError
-from . import files
+from orlop.errors import CgroupError, ConfigError
+from orlop.cgroup import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 
-from ..errors import CgroupError, ConfigError, OrlopError, Problem
+from orlop.errors import CgroupError, ConfigError, OrlopError, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..host.cgroups import Layout
-    from .base import Cgroup
+    from orlop.host.cgroups import Layout
+    from orlop.cgroup.base import Cgroup
 
 
 def new(
@@ -26,7 +26,7 @@ def new(
     inner = clean(cgroups_path) if cgroups_path else container_id
     lenient = rootless and not cgroups_path
     if layout.unified and layout.v2:
-        from .v2 import CgroupV2
+        from orlop.cgroup.v2 import CgroupV2
 
         v2 = layout.v2
         if inner.startswith("/"):
@@ -39,14 +39,14 @@ def new(
     paths = _v1_paths(layout, inner)
     if "devices" not in paths:
         if lenient and not paths:
-            from .none import NoCgroup
+            from orlop.cgroup.none import NoCgroup
 
             return NoCgroup()
         message = "linux.cgroupsPath: mountpoint for devices not found"
         raise CgroupError(
             errno.ENOENT, message, field="linux.cgroupsPath", hint="mount the cgroup file systems on /sys/fs/cgroup"
         )
-    from .v1 import CgroupV1
+    from orlop.cgroup.v1 import CgroupV1
 
     return CgroupV1(paths, rootless=rootless, lenient=lenient)
 
@@ -54,16 +54,16 @@ def new(
 def recorded(layout: Layout, paths: dict[str, str], *, rootless: bool = False) -> Cgroup:
     """Return the cgroup of a container that exists, from the `cgroup_paths` of its state.json."""
     if not paths:
-        from .none import NoCgroup
+        from orlop.cgroup.none import NoCgroup
 
         return NoCgroup()
     if tuple(paths) == ("",):
-        from .v2 import CgroupV2
+        from orlop.cgroup.v2 import CgroupV2
 
         v2 = layout.v2
         mount, controllers = (v2.mount, v2.controllers) if v2 else ("/sys/fs/cgroup", ())
         return CgroupV2(paths[""], mount=mount, controllers=controllers, rootless=rootless, lenient=rootless)
-    from .v1 import CgroupV1
+    from orlop.cgroup.v1 import CgroupV1
 
     return CgroupV1(dict(paths), rootless=rootless, lenient=rootless)
 
@@ -89,7 +89,7 @@ def clean(cgroups_path: str) -> str:
 
 
 def _v1_paths(layout: Layout, inner: str) -> dict[str, str]:
-    from .v1 import CONTROLLERS, UNIFIED
+    from orlop.cgroup.v1 import CONTROLLERS, UNIFIED
 
     mounted = {name: each for each in layout.hierarchies if each.version == 1 for name in each.controllers}
     if layout.v2:

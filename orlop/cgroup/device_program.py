@@ -7,13 +7,13 @@ immediate.  Both architectures are little-endian.
 
 from __future__ import annotations
 
-from .devices import ALL, ANY
+from orlop.cgroup.devices import ALL, ANY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .devices import Policy
+    from orlop.cgroup.devices import Policy
 
 # Opcodes: class | mode or operation | source.  The jumps compare 32 bits (kernel 5.1), as majors and minors have them.
 LOAD = 0x61  # BPF_LDX | BPF_MEM | BPF_W

@@ -6,7 +6,7 @@ what both versions enforce: lines for devices.allow and devices.deny, or the fil
 
 from __future__ import annotations
 
-from ..errors import ConfigError, Problem
+from orlop.errors import ConfigError, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

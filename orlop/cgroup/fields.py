@@ -6,7 +6,7 @@ the config's fields are those of version 1.  Nothing here touches a file, so `ex
 
 from __future__ import annotations
 
-from ..errors import ConfigError, Problem
+from orlop.errors import ConfigError, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

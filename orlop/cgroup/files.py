@@ -9,7 +9,7 @@ import errno
 from orlop import system as os
 import time
 
-from ..errors import CgroupError
+from orlop.errors import CgroupError
 
 # What the kernel says for "you may not", also on a read-only mount.
 PERMISSION = (errno.EPERM, errno.EACCES, errno.EROFS)

@@ -7,8 +7,8 @@ from orlop import system as os
 import select
 import time
 
-from ..errors import CgroupError
-from . import files
+from orlop.errors import CgroupError
+from orlop.cgroup import files
 
 # Version 1 cannot freeze reliably while processes keep appearing: it stays in FREEZING until told again.
 _TRIES = 1000

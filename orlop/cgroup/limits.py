@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import errno
 
-from ..errors import CgroupError
-from . import files
-from .fields import OPTIONAL, READ_BACK
+from orlop.errors import CgroupError
+from orlop.cgroup import files
+from orlop.cgroup.fields import OPTIONAL, READ_BACK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from .fields import Write
+    from orlop.cgroup.fields import Write
 
 
 def apply(writes: Iterable[Write], directory: Callable[[str], str | None]) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 
-from ..errors import CgroupError
-from .base import Cgroup
+from orlop.errors import CgroupError
+from orlop.cgroup.base import Cgroup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from .base import Resources
+    from orlop.cgroup.base import Resources
 
 
 class NoCgroup(Cgroup):
@@ -33,7 +33,7 @@ class NoCgroup(Cgroup):
         self.set(resources)
 
     def set(self, resources: Resources | None) -> None:
-        from .fields import says_something
+        from orlop.cgroup.fields import says_something
 
         for name, section in (resources or {}).items():
             if name != "devices" and says_something(section):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 from orlop import system as os
 
-from ..errors import CgroupError, ConfigError
-from . import files
-from .base import Cgroup, below_path
+from orlop.errors import CgroupError, ConfigError
+from orlop.cgroup import files
+from orlop.cgroup.base import Cgroup, below_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from .base import Below, Resources
-    from .devices import Policy
+    from orlop.cgroup.base import Below, Resources
+    from orlop.cgroup.devices import Policy
 
 # The hierarchies that a container joins, those of runc and in its order.  A hierarchy that the host lacks is left out,
 # but for `devices`: without its rules a container could open the host's disks.
@@ -63,7 +63,7 @@ class CgroupV1(Cgroup):
     def set(self, resources: Resources | None) -> None:
         if not resources or not any(resources[name] for name in resources if name != "devices"):
             return  # a config without limits does not pay for their tables
-        from . import fields, limits
+        from orlop.cgroup import fields, limits
 
         limits.apply(fields.writes(resources, 1), self.paths.get)
 
@@ -71,7 +71,7 @@ class CgroupV1(Cgroup):
         path = self.paths.get("devices")
         if path is None:  # not joined, which only a rootless runtime tolerates
             return
-        from . import devices
+        from orlop.cgroup import devices
 
         target = devices.policy(resources, device_paths)
         # A new cgroup has the rules of its parent, and nobody in it who could notice a new beginning.
@@ -114,7 +114,7 @@ class CgroupV1(Cgroup):
     def _kill_each(self, freezer_path: str | None) -> None:
         """Kill one by one, frozen so that none forks faster than we signal."""
         if freezer_path:
-            from . import freezer
+            from orlop.cgroup import freezer
 
             try:
                 freezer.freeze_v1(freezer_path)
@@ -123,7 +123,7 @@ class CgroupV1(Cgroup):
         self.signal(9)
 
     def _thaw(self, path: str) -> None:
-        from . import freezer
+        from orlop.cgroup import freezer
 
         try:
             freezer.thaw_v1(path)
@@ -132,17 +132,17 @@ class CgroupV1(Cgroup):
                 raise
 
     def freeze(self) -> None:
-        from . import freezer
+        from orlop.cgroup import freezer
 
         freezer.freeze_v1(self._freezer())
 
     def thaw(self) -> None:
-        from . import freezer
+        from orlop.cgroup import freezer
 
         freezer.thaw_v1(self._freezer())
 
     def frozen(self) -> bool:
-        from . import freezer
+        from orlop.cgroup import freezer
 
         path = self.paths.get("freezer")
         return path is not None and freezer.frozen_v1(path)
@@ -213,7 +213,7 @@ def _inherited(path: str, file: str) -> str:
 
 
 def _current(path: str) -> Policy:
-    from . import devices
+    from orlop.cgroup import devices
 
     return devices.parse_list(files.read(path + "/devices.list"))
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import errno
 
-from ..errors import CgroupError
-from . import files
-from .base import Cgroup, below_path
+from orlop.errors import CgroupError
+from orlop.cgroup import files
+from orlop.cgroup.base import Cgroup, below_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from .base import Below, Resources
-    from .fields import Write
+    from orlop.cgroup.base import Below, Resources
+    from orlop.cgroup.fields import Write
 
 # Limits on these need a domain; the others work in a threaded cgroup too (cgroups(7), "thread mode").
 _DOMAIN_CONTROLLERS = ("memory", "io", "cpu", "hugetlb")
@@ -65,7 +65,7 @@ class CgroupV2(Cgroup):
         self._apply(resources, _writes(resources))
 
     def device_program(self, resources: Resources | None, device_paths: Collection[str] = ()) -> bytes | None:
-        from . import device_program, devices
+        from orlop.cgroup import device_program, devices
 
         return device_program.program(devices.policy(resources, device_paths))
 
@@ -82,17 +82,17 @@ class CgroupV2(Cgroup):
                 raise
 
     def freeze(self) -> None:
-        from . import freezer
+        from orlop.cgroup import freezer
 
         freezer.freeze_v2(self._path())
 
     def thaw(self) -> None:
-        from . import freezer
+        from orlop.cgroup import freezer
 
         freezer.thaw_v2(self._path())
 
     def frozen(self) -> bool:
-        from . import freezer
+        from orlop.cgroup import freezer
 
         path = self.paths.get("")
         return path is not None and freezer.frozen_v2(path)
@@ -106,7 +106,7 @@ class CgroupV2(Cgroup):
     def _apply(self, resources: Resources | None, writes: list[Write]) -> None:
         if not writes:
             return
-        from . import limits
+        from orlop.cgroup import limits
 
         memory = resources.get("memory") if resources else None
         if isinstance(memory, dict) and self.paths:
@@ -205,6 +205,6 @@ def _unusable(path: str, why: str) -> CgroupError:
 def _writes(resources: Resources | None) -> list[Write]:
     if not resources or not any(resources[name] for name in resources if name != "devices"):
         return []  # a config without limits does not pay for their tables
-    from . import fields
+    from orlop.cgroup import fields
 
     return fields.writes(resources, 2)

@@ -81,7 +81,7 @@ def _own(text: str) -> dict[str, str]:
 
 
 def _mounted(proc: str, sys: str, own: dict[str, str]) -> Layout:
-    from . import mountinfo  # only hosts with version 1 pay for it
+    from orlop.host import mountinfo  # only hosts with version 1 pay for it
 
     mounts = mountinfo.mounts(proc, ("cgroup", "cgroup2"))
     # A hierarchy may be mounted more than once, by an engine in a container for one; the usual place is meant.
