@@ -22,24 +22,23 @@ try:
     file = open(place, O_CLOEXEC | O_NOFOLLOW)
     try:
         whole = fstat(file)
-        data = pread(file, whole.st_size, 0)
+        start = pread(file, 20, 0)
+        head = pread(file, int.from_bytes(start[16:], "little"), 20)
+        for owned in stat(directory), whole:
+            if owned.st_uid not in (0, geteuid()) or owned.st_mode & 0o22:
+                raise ValueError
+        if start[:8] != b"orlop\0\0\3" or start[8:16] != source_hash(whole.st_size, head):
+            raise ValueError
+        made_from, groups, index, code = loads(head)
+        now = stat(f"{root}/orlop/pack.py")
+        if made_from != (root, MAGIC_NUMBER, now.st_mtime_ns, now.st_size):
+            raise ValueError
+        pack = sys.modules["orlop.pack"] = type(sys)("orlop.pack")
+        exec(loads(code), pack.__dict__)
+        pack.serve(root, place, 20 + len(head), index)
+        pack.preload(root, file, 20 + len(head), next((groups[word] for word in sys.argv[1:] if word in groups), None))
     finally:
         close(file)
-    length = int.from_bytes(data[16:20], "little")
-    head = data[20 : 20 + length]
-    for owned in stat(directory), whole:
-        if owned.st_uid not in (0, geteuid()) or owned.st_mode & 0o22:
-            raise ValueError
-    if data[:8] != b"orlop\0\0\2" or data[8:16] != source_hash(whole.st_size, head):
-        raise ValueError
-    made_from, index, orders, code = loads(head)
-    now = stat(f"{root}/orlop/pack.py")
-    if made_from != (root, MAGIC_NUMBER, now.st_mtime_ns, now.st_size):
-        raise ValueError
-    pack = sys.modules["orlop.pack"] = type(sys)("orlop.pack")
-    exec(loads(code), pack.__dict__)
-    pack.serve(root, place, 20 + length, index)
-    pack.preload(memoryview(data)[20 + length :], next((orders[word] for word in sys.argv[1:] if word in orders), ()))
 except (ImportError, OSError, ValueError, EOFError, TypeError):
     from orlop.pack import write
 

@@ -5,7 +5,9 @@ The launcher's way only: it starts the interpreter with launcher/boot.py, which 
 
     orlop/__pycache__/hot.cpython-311.pack
         magic (8)   hash of the head and of the file's size (8)   size of the head (4)
-        head: marshal of ((root, magic number, mtime, size of this file), {module: row}, {command: modules}, code of this file)
+        head: marshal of ((root, magic number, mtime, size of this file), {command: place}, place of the index, this code)
+        groups: for each hot command, marshal of (rows, code) of the modules it imports
+        index: marshal of {module: row}
         the modules' code, each marshalled by itself and read when it is imported
 
 The import system takes longer to find a module than the module takes to run.  So the modules that a hot command imports
@@ -35,8 +37,10 @@ if TYPE_CHECKING:
 
     # Path below the root, is it a package, mtime in ns, size; then of the code: offset after the head, length, hash.
     Row = tuple[str, bool, int, int, int, int, bytes]
+    # Offset after the head, length, hash.
+    Place = tuple[int, int, bytes]
 
-MAGIC = b"orlop\0\0\2"
+MAGIC = b"orlop\0\0\3"
 HOT = ("create", "delete", "exec", "kill", "run", "start", "state")
 _FUTURE = b"\nfrom __future__ import annotations\n"
 _ANNOTATIONS = 0x1000000  # CO_FUTURE_ANNOTATIONS
@@ -72,24 +76,41 @@ class PackLoader(SourceFileLoader):
 
 
 class PackFinder:
-    """Finds the modules of the pack, and nothing else."""
+    """Finds the modules of the pack, and nothing else.  The index is read when it is first asked."""
 
-    def __init__(self, root: str, place: str, start: int, index: dict[str, Row]) -> None:
-        self.root = root
+    def __init__(self, root: str, place: str, start: int, index: Place) -> None:
+        self._root = root
         self._place = place
         self._start = start
-        self.index = index
+        self._index_at = index
+        self._index: dict[str, Row] | None = None
+
+    def _row(self, name: str) -> Row | None:
+        if self._index is None:
+            offset, length, check = self._index_at
+            self._index = {}
+            try:
+                file = posix.open(self._place, _READ)
+                try:
+                    data = posix.pread(file, length, self._start + offset)
+                finally:
+                    posix.close(file)
+                if source_hash(offset, data) == check:
+                    self._index = loads(data)
+            except (OSError, ValueError, EOFError, TypeError):
+                pass
+        return self._index.get(name)  # type: ignore[union-attr]
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return where the module is, or None if the pack does not have it as its source is now."""
-        row = self.index.get(name)
+        row = self._row(name)
         if row is None:
             if name.startswith("orlop."):
                 self._forget()  # a module that is new since the pack was written
             return None
-        source = f"{self.root}/{row[0]}"
+        source = f"{self._root}/{row[0]}"
         try:
             now = posix.stat(source)
         except OSError:
@@ -112,20 +133,23 @@ class PackFinder:
             pass
 
 
-def serve(root: str, place: str, start: int, index: dict[str, Row]) -> None:
+def serve(root: str, place: str, start: int, index: Place) -> None:
     """Import from the pack at `place` from now on.  boot.py has checked it and read its head, which ends at `start`."""
     sys.meta_path.insert(0, PackFinder(root, place, start, index))
 
 
-def preload(codes: memoryview, names: Sequence[str]) -> None:
-    """Make these modules, in this order; stop at the first whose source is not what the pack was made from."""
+def preload(root: str, file: int, start: int, group: Place | None) -> None:
+    """Make the modules of a group, in their order; stop at the first whose source is not what the pack was made from.
+
+    `file` is the pack whose head was checked: the very file, so the group is the one that the head names.
+    """
+    if group is None:
+        return
     modules = sys.modules
-    finder = sys.meta_path[0]
-    assert isinstance(finder, PackFinder)
     new = type(sys)
-    for name in names:
-        path, package, mtime, size, offset, length, _check = finder.index[name]
-        source = f"{finder.root}/{path}"
+    rows, codes = loads(posix.pread(file, group[1], start + group[0]))
+    for (name, path, package, mtime, size), code in zip(rows, codes):  # noqa: B905
+        source = f"{root}/{path}"
         try:
             now = posix.stat(source)
         except OSError:
@@ -139,7 +163,7 @@ def preload(codes: memoryview, names: Sequence[str]) -> None:
         if package:
             inside["__path__"] = [source.rpartition("/")[0]]
         inside["__package__"] = name if package else parent
-        exec(loads(codes[offset : offset + length]), inside)
+        exec(code, inside)
         if parent:
             setattr(modules[parent], last, module)
 
@@ -174,32 +198,35 @@ def write(root: str) -> str | None:
 
 
 def _contents(root: str) -> bytes:
-    index: dict[str, Row] = {}
+    rows: dict[str, tuple[str, bool, int, int]] = {}
     needs: dict[str, list[str]] = {}
-    codes: list[bytes] = []
-    offset = 0
-    made_from: tuple[str, bytes, int, int] | None = None
-    code_here = b""
+    codes: dict[str, CodeType] = {}
     for name, path, package in _modules(f"{root}/orlop", "orlop"):
         now = posix.stat(path)
         try:
-            source, code = _compiled(path)
-            data = dumps(code)
+            source, codes[name] = _compiled(path)
         except (SyntaxError, ValueError):
             continue  # the ordinary importer will say it, if anybody imports this
-        stamp = (now.st_mtime_ns, now.st_size)
-        index[name] = (path[len(root) + 1 :], package, *stamp, offset, len(data), source_hash(offset, data))
-        codes.append(data)
+        rows[name] = (path[len(root) + 1 :], package, now.st_mtime_ns, now.st_size)
         needs[name] = _imported(source)
-        offset += len(data)
-        if name == "orlop.pack":
-            made_from = (root, MAGIC_NUMBER, *stamp)
-            code_here = data
-    orders = {command: tuple(_order(_roots(command), needs)) for command in HOT}
-    head = dumps((made_from, index, orders, code_here))
+    body = bytearray()
+
+    def put(value: object) -> Place:
+        data = dumps(value)
+        place = (len(body), len(data), source_hash(len(body), data))
+        body.extend(data)
+        return place
+
+    groups = {}
+    for command in HOT:
+        names = tuple(_order(_roots(command), needs))
+        groups[command] = put((tuple((name, *rows[name]) for name in names), tuple(codes[name] for name in names)))
+    index = put({name: (*row, *put(codes[name])) for name, row in rows.items()})
+    made_from = (root, MAGIC_NUMBER, *rows["orlop.pack"][2:])
+    head = dumps((made_from, groups, index, dumps(codes["orlop.pack"])))
     length = len(head).to_bytes(4, "little")
-    check = source_hash(len(MAGIC) + 8 + len(length) + len(head) + offset, head)
-    return b"".join([MAGIC, check, length, head, *codes])
+    check = source_hash(len(MAGIC) + 8 + len(length) + len(head) + len(body), head)
+    return b"".join([MAGIC, check, length, head, body])
 
 
 def _imported(source: bytes) -> list[str]:
@@ -243,13 +270,13 @@ def _order(names: Iterable[str], needs: dict[str, list[str]]) -> Iterator[str]:
 
 
 def _compiled(path: str) -> tuple[bytes, CodeType]:
-    """Source and code, with the flag for what `from __future__ import annotations` says: the statement would import a module."""
+    """Source and code, without docstrings and asserts, with the flag for what `from __future__ import annotations` says: the statement would import a module."""
     with open(path, "rb") as file:
         source = file.read()
     if _FUTURE not in source:
-        return source, compile(source, path, "exec", dont_inherit=True)
+        return source, compile(source, path, "exec", dont_inherit=True, optimize=2)
     bare = source.replace(_FUTURE, b"\n\n", 1)
-    return source, compile(bare, path, "exec", flags=_ANNOTATIONS, dont_inherit=True)
+    return source, compile(bare, path, "exec", flags=_ANNOTATIONS, dont_inherit=True, optimize=2)
 
 
 def _modules(directory: str, package: str) -> Iterator[tuple[str, str, bool]]:
