@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orlop.program.ops import Program
 
 _HEAD = Struct(EVENT_HEAD)
+_SHUT_WR = 1
 _PAYLOAD = 256 * 1024
 _FDS = 2 * 4
 # The executor gets the default action for every signal but those that glibc keeps for itself.
@@ -92,6 +93,10 @@ class Executor:
     def answer(self, data: bytes = b"\0") -> None:
         """Let the program go on from where it waits."""
         self.socket.send(data)
+
+    def stop(self) -> None:
+        """Answer nothing any more: a program that waits, or comes to wait, ends."""
+        self.socket.shutdown(_SHUT_WR)
 
     def close(self) -> None:
         """Let go: a program that waits for an answer ends."""

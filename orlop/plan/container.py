@@ -25,18 +25,22 @@ from orlop.plan.credentials import (
     enter_working_directory,
     make_working_directory,
     no_new_privileges,
-    own_streams,
     set_capabilities,
     shrink_bounding_set,
 )
 from orlop.plan.devices import make_devices
 from orlop.plan.events import ROOTFS
 from orlop.plan.hooks import create_container_hooks, start_container_hooks
+from orlop.plan.labels import check_mount_label, label_keyring, open_procfs, set_labels
 from orlop.plan.limits import raise_limits, set_limits
 from orlop.plan.masks import mask_paths, read_only_paths
 from orlop.plan.mounts import mount_all, open_sources
 from orlop.plan.rootfs import cut_propagation, enter_root, open_root, read_only, set_sysctls
+from orlop.plan.scheduling import io_priority, memory_policy, scheduler
+from orlop.plan.seccomp import try_filter
+from orlop.plan.streams import own_streams, reopen_null
 from orlop.plan.system import loopback, names, new_session, personality
+from orlop.plan.unsupported import refuse_unsupported
 from orlop.program import linux
 
 TYPE_CHECKING = False
@@ -53,6 +57,7 @@ def in_the_host(c: Construction) -> Register | None:
     fifo = open_fifo(c)
     oom_score(c)
     raise_limits(c)
+    open_procfs(c)
     open_cgroup(c)
     time_offsets(c)
     join_namespaces(c)
@@ -65,6 +70,7 @@ def in_new_namespaces(c: Construction) -> None:
     open_sources(c)
     mapped_root(c)
     protect(c)
+    label_keyring(c)
     new_session(c)
     loopback(c)
     names(c)
@@ -75,6 +81,7 @@ def build_the_root(c: Construction) -> None:
     open_root(c)
     mount_all(c)
     make_devices(c)
+    reopen_null(c)
     host_hooks(c)
     create_container_hooks(c)
     open_console(c)
@@ -102,7 +109,9 @@ def host_hooks(c: Construction) -> None:
 
 def container_program(spec: Spec, facts: Facts, request: Request) -> Program:
     """The program that makes the container of this config and runs its process."""
+    refuse_unsupported(spec)
     c = Construction(spec, spec.get("process") or {}, facts, request)
+    check_mount_label(c)
     fifo = in_the_host(c)
     clone(c)
     in_new_namespaces(c)
@@ -110,14 +119,19 @@ def container_program(spec: Spec, facts: Facts, request: Request) -> Program:
     enter_root(c)
     take_console(c)
     entry = home(c)
+    scheduler(c)
+    io_priority(c)
     personality(c)
+    memory_policy(c)
     own_streams(c)
     shrink_bounding_set(c)
     make_working_directory(c)
     change_user(c)
     enter_working_directory(c)
     set_capabilities(c)
+    set_labels(c)
     no_new_privileges(c)
+    try_filter(c)
     found = find_program(c)
     wait_for_start(c, fifo)
     start_container_hooks(c)

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from _struct import pack
-from errno import EACCES, EINVAL, ENOENT, ENOTDIR, EPERM, EROFS
+from errno import EACCES, EINVAL, ENOENT, ENOTDIR, EPERM
 
 from orlop.plan import paths
-from orlop.plan.facts import FILE, NULL
+from orlop.plan.seccomp import kept_capabilities
 from orlop.program import linux
 from orlop.program.builder import OPEN_HOW_SIZE
 from orlop.program.ops import Label
@@ -23,21 +23,6 @@ if TYPE_CHECKING:
 
 DEFAULT_UMASK = 0o022
 _UNMAPPED = {EINVAL: "the id has no mapping in the container's user namespace"}
-
-
-def own_streams(c: Construction) -> None:
-    """The standard streams belong to the user of the process, so that it can open /dev/stdout.
-
-    Not /dev/null, which others share, and not a regular file, which belongs to whoever redirected to it.
-    """
-    uid = (c.process.get("user") or {}).get("uid") or 0
-    if uid == 0 and "user" not in c.namespaces:
-        return
-    b = c.b
-    b.purpose("process.user", "unable to give the standard streams to the user")
-    for number, kind in enumerate(c.facts.stdio):
-        if c.console is not None or kind not in (NULL, FILE):
-            b.do("fchown", number, uid, 0xFFFF_FFFF, ignore=(EPERM, EROFS, EINVAL))
 
 
 def _capability_set(c: Construction, name: str) -> int:
@@ -135,20 +120,22 @@ _CWD_HINTS = {ENOTDIR: "process.cwd must name a directory", EACCES: "the user of
 
 
 def set_capabilities(c: Construction) -> None:
-    """Effective, permitted, inheritable and ambient sets, exactly."""
+    """Effective, permitted, inheritable and ambient sets, exactly; but for what the seccomp filter needs until it is loaded."""
     b = c.b
     b.purpose("process.capabilities", "unable to set capabilities", _CAPSET_HINTS)
     if c.process.get("capabilities") is not None:
         effective, permitted, inheritable = (
             _capability_set(c, name) for name in ("effective", "permitted", "inheritable")
         )
+        ambient = _capability_set(c, "ambient") & permitted & inheritable  # others cannot be raised: as runc, go on
+        kept = kept_capabilities(c)
+        effective, permitted = effective | kept, permitted | kept
         header = pack("<II", linux.LINUX_CAPABILITY_VERSION_3, 0)
         words = [part >> shift & 0xFFFF_FFFF for shift in (0, 32) for part in (effective, permitted, inheritable)]
         b.do("capset", header, pack("<6I", *words))
         b.do("prctl", linux.PR_CAP_AMBIENT, linux.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-        ambient = _capability_set(c, "ambient")
         for number in range(c.facts.last_capability + 1):
-            if ambient >> number & 1:  # one that is not permitted and inheritable cannot be raised: as runc, go on
+            if ambient >> number & 1:
                 b.do("prctl", linux.PR_CAP_AMBIENT, linux.PR_CAP_AMBIENT_RAISE, number, 0, 0, ignore=(EPERM, EINVAL))
 
 

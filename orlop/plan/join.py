@@ -27,11 +27,14 @@ from orlop.plan.credentials import (
     enter_working_directory,
     make_working_directory,
     no_new_privileges,
-    own_streams,
     set_capabilities,
     shrink_bounding_set,
 )
+from orlop.plan.labels import open_procfs, set_labels
 from orlop.plan.limits import raise_limits, set_limits
+from orlop.plan.scheduling import final_affinity, initial_affinity, io_priority, memory_policy, scheduler
+from orlop.plan.seccomp import try_filter
+from orlop.plan.streams import own_streams
 from orlop.plan.system import new_session, personality
 from orlop.program import linux
 from orlop.program.builder import CLONE_ARGS_CGROUP
@@ -54,11 +57,14 @@ def exec_program(spec: Spec, process: Process, facts: Facts, request: Request) -
     _keep_pidfd(c)
     oom_score(c)
     raise_limits(c)
+    open_procfs(c)
     open_cgroup(c)
+    initial_affinity(c)
     _enter(c)
     _clone(c)
     _enter_cgroup(c)
-    reset_affinity(c)
+    if not final_affinity(c):
+        reset_affinity(c)
     if "user" in c.namespaces:
         c.b.purpose("linux.namespaces", "unable to become root of the user namespace")
         become_root(c.b)
@@ -66,14 +72,19 @@ def exec_program(spec: Spec, process: Process, facts: Facts, request: Request) -
     open_console_of_exec(c)
     take_console(c)
     entry = home(c)
+    scheduler(c)
+    io_priority(c)
     personality(c)
+    memory_policy(c)
     own_streams(c)
     shrink_bounding_set(c)
     make_working_directory(c)
     change_user(c)
     enter_working_directory(c)
     set_capabilities(c)
+    set_labels(c)
     no_new_privileges(c)
+    try_filter(c)
     found = find_program(c)
     wait_for_start(c, None)
     set_limits(c)

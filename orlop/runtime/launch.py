@@ -35,7 +35,7 @@ _SIGKILL = 9
 class Launch:
     """One run of a program.  `pid` is the container's first process, a child of this one, `master` the terminal's."""
 
-    __slots__ = ("executor", "master", "pid", "process", "program", "spawned", "spec", "state")
+    __slots__ = ("early", "executor", "master", "pid", "process", "program", "spawned", "spec", "state")
 
     def __init__(self, program: Program, spec: Spec, process: Process, state: dict[str, object]) -> None:
         self.program = program
@@ -46,6 +46,7 @@ class Launch:
         self.master = -1
         self.spawned = 0
         self.executor: Executor | None = None
+        self.early: list[Event] = []
 
     def prepare(self, inherit: tuple[tuple[int, int], ...] = ()) -> Steps[None]:
         """Up to CREATED.  When it fails, no process is left, and an OrlopError says why."""
@@ -80,6 +81,8 @@ class Launch:
     def abandon(self) -> None:
         """Kill and reap whatever there is."""
         if self.executor is not None:
+            if self.spawned:
+                self._learn_pid()
             self.executor.close()
         for pid in {self.pid, self.spawned} - {0}:
             try:
@@ -90,6 +93,16 @@ class Launch:
         self.pid = self.spawned = 0
         self.close_terminal()
 
+    def _learn_pid(self) -> None:
+        """The container's process may have failed before the executor told its pid: it is our child and must be reaped."""
+        assert self.executor is not None
+        self.executor.stop()
+        while (event := self.executor.receive()) is not None:
+            for fd in event.fds:
+                os.close(fd)
+            if event.kind == events.PID and event.value != self.spawned:
+                self.pid = event.value
+
     def close_terminal(self) -> None:
         """Close the master of the terminal, if there is one."""
         if self.master >= 0:
@@ -97,13 +110,20 @@ class Launch:
             self.master = -1
 
     def _event(self, *, last: bool = False) -> Steps[int | None]:
+        """Take the next event.  The executor and the process it has cloned race: nothing is heard of a process before PID."""
         assert self.executor is not None
-        yield (self.executor.socket.fileno(), None)
-        event = self.executor.receive()
+        if self.pid and self.early:
+            event: Event | None = self.early.pop(0)
+        else:
+            yield (self.executor.socket.fileno(), None)
+            event = self.executor.receive()
         if event is None:
             if last:
                 return None
             raise self._died()
+        if not self.pid and event.kind not in (EVENT_FAILED, events.PID):
+            self.early.append(event)
+            return None
         yield from self._handle(event)
         return event.kind
 
