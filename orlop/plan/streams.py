@@ -26,7 +26,7 @@ def reopen_null(c: Construction) -> None:
     b = c.b
     b.purpose("process", "unable to open /dev/null in the container")
     none = Label()
-    flags = linux.O_RDWR | linux.O_NOFOLLOW | linux.O_NONBLOCK | linux.O_NOCTTY | linux.O_CLOEXEC
+    flags = linux.O_RDWR | linux.O_NOFOLLOW | linux.O_NOCTTY | linux.O_CLOEXEC
     how = b.open_how(flags, 0, paths.IN_ROOT)
     null = b.get("openat2", c.root, "dev/null", how, OPEN_HOW_SIZE, on={WHEN_ERROR: none})
     for number in numbers:
