@@ -13,6 +13,7 @@ COMMANDS = {
     "create": "create a container",
     "delete": "delete a container and everything that is kept of it",
     "exec": "run another process in a container",
+    "explain": "show all that the kernel would be asked to do, and do nothing",
     "features": "show what this runtime can do, as JSON",
     "kill": "send a signal (default: SIGTERM) to a container's init process",
     "list": "list the containers below the state root",

@@ -144,6 +144,8 @@ class Memory:
         return str([int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)])
 
     def _capabilities(self, value: int, _length: int) -> str:
+        if value >= SCRATCH_BASE:
+            return self._pointer(value, 0)
         data = self._program.bytes_at(value, 24)
         parts = [int.from_bytes(data[at : at + 4], "little") for at in range(0, 24, 4)]
         sets = (low | high << 32 for low, high in zip(parts[:3], parts[3:], strict=True))

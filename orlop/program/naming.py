@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _NOTHING: frozenset[int] = frozenset()
 _SUFFIX = " fs"
+_AMBIGUOUS = 2
 
 
 class Names:
@@ -37,6 +38,7 @@ class Names:
             for arg in op.args:
                 if isinstance(arg, Register):
                     self._join(self._definitions(op.index, arg.number), op.index)
+        self._paths = self._ends()
         self._names: dict[int, str] = {}
         for op in ops:
             if op.result != NO_REGISTER and self._leader(op.index) == op.index:
@@ -108,7 +110,18 @@ class Names:
             return [self.used(op.index, op.args[0])[1:-1] + (" tree" if op.name == "open_tree" else "/.")]
         parts = [part for part in path.split("/") if part]
         ends = ["/".join(parts[count:]) for count in range(len(parts) - 1, 0, -1)]
-        return [*ends, path]
+        return [*(end for end in ends if len(self._paths.get(end, ())) < _AMBIGUOUS), path]
+
+    def _ends(self) -> dict[str, set[str]]:
+        """Each end of a path that is opened, and the paths that end so."""
+        found: dict[str, set[str]] = {}
+        for op in self._ops:
+            if op.kind == CALL and op.name in ("openat", "open_tree"):
+                path = self._text(op.args[1])
+                for at, character in enumerate(path):
+                    if character == "/":
+                        found.setdefault(path[at + 1 :], set()).add(path)
+        return found
 
     def _text(self, arg: int | Register) -> str:
         return "?" if isinstance(arg, Register) else self._program.string_at(arg)

@@ -22,9 +22,7 @@ _NAMES: dict[str, int] = {
 
 def _named(*starts: str, but: tuple[str, ...] = ()) -> dict[int, str]:
     return {
-        value: name
-        for name, value in _NAMES.items()
-        if name.startswith(starts) and not (but and name.startswith(but))
+        value: name for name, value in _NAMES.items() if name.startswith(starts) and not (but and name.startswith(but))
     }
 
 

@@ -1,0 +1,43 @@
+"""explain: the program of a container that is not made.
+
+What `create` would do is read and checked as `create` does it; nothing is made, no cgroup and no state directory, so
+that no privilege is needed.  Paths below both are those that `create` would make.
+"""
+
+from __future__ import annotations
+
+from orlop.cgroup.device_program import describe
+from orlop.plan.events import NAMES
+from orlop.plan.limits import NUMBERS
+from orlop.program.explain import explain, lines
+from orlop.program.verify import verify
+from orlop.program.words import Vocabulary
+from orlop.runtime.create import Creation
+from orlop.spec.capabilities import CAPABILITIES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.program.ops import Program
+    from orlop.runtime.options import Options
+
+VOCABULARY = Vocabulary(events=NAMES, capabilities=CAPABILITIES, limits=NUMBERS, device_filter=describe)
+
+
+def program(container_id: str, options: Options) -> Program:
+    """The program that `create` would run for the bundle of the options.  Raises OrlopError as `create` does."""
+    made: Program = Creation(container_id, options)._program(fifo=True)
+    return made
+
+
+def text(program: Program) -> str:
+    """Every operation of a program, one a line, below the config field that asks for it."""
+    return "".join(f"{line}\n" for line in explain(program, VOCABULARY))
+
+
+def document(program: Program) -> dict[str, object]:
+    """The same as JSON: `operations` in their order, `problems` that the verifier finds, which is never any."""
+    return {
+        "architecture": program.architecture,
+        "operations": [line.document() for line in lines(program, VOCABULARY)],
+        "problems": verify(program),
+    }
