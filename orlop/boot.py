@@ -1,36 +1,47 @@
 """What the launcher starts: `python3 -I -S .../orlop/boot.py NAME ARGUMENTS`, NAME being the command's own argv[0].
 
-Uses the pack of modules if it fits (orlop/pack.py tells what that is), then runs the command line.  It is short, because
-where its .pyc could not be written it is compiled at each start.
+Uses the pack of modules if it fits (orlop/pack.py tells what that is), then runs the command line.  It is short,
+because where its .pyc could not be written it is compiled at each start.
 """
 
 import gc
+import posix
 import sys
 
 gc.disable()  # a command is over before it has made garbage in cycles; the searches for it took a millisecond
 del sys.argv[0]
 root = __file__.rpartition("/orlop/")[0]  # of boot.py, or of its .pyc in __pycache__
 sys.path.append(root)
+
+# In the locale C the interpreter sets LC_CTYPE (PEP 538), and hooks would inherit it.
+if posix.environ.get(b"LC_CTYPE") in (b"C.UTF-8", b"C.utf8", b"UTF-8"):
+    with open("/proc/self/environ", "rb") as given:
+        caller = dict(each.partition(b"=")[::2] for each in given.read().split(b"\0"))
+    del posix.environ[b"LC_CTYPE"]
+    posix.unsetenv(b"LC_CTYPE")
+    if b"LC_CTYPE" in caller:
+        posix.environ[b"LC_CTYPE"] = caller[b"LC_CTYPE"]
+        posix.putenv(b"LC_CTYPE", caller[b"LC_CTYPE"])
+
 try:
     from _frozen_importlib_external import MAGIC_NUMBER
     from _imp import source_hash
     from marshal import loads
-    from posix import O_CLOEXEC, O_NOFOLLOW, close, fstat, geteuid, open, pread, stat
 
     directory = f"{root}/orlop/__pycache__"
     place = f"{directory}/hot.{sys.implementation.cache_tag}.pack"
-    file = open(place, O_CLOEXEC | O_NOFOLLOW)
+    file = posix.open(place, posix.O_CLOEXEC | posix.O_NOFOLLOW)
     try:
-        whole = fstat(file)
-        start = pread(file, 20, 0)
-        head = pread(file, int.from_bytes(start[16:], "little"), 20)
-        for owned in stat(directory), whole:
-            if owned.st_uid not in (0, geteuid()) or owned.st_mode & 0o22:
+        whole = posix.fstat(file)
+        start = posix.pread(file, 20, 0)
+        head = posix.pread(file, int.from_bytes(start[16:], "little"), 20)
+        for owned in posix.stat(directory), whole:
+            if owned.st_uid not in (0, posix.geteuid()) or owned.st_mode & 0o22:
                 raise ValueError
         if start[:8] != b"orlop\0\0\3" or start[8:16] != source_hash(whole.st_size, head):
             raise ValueError
         made_from, groups, index, code = loads(head)
-        now = stat(f"{root}/orlop/pack.py")
+        now = posix.stat(f"{root}/orlop/pack.py")
         if made_from != (root, MAGIC_NUMBER, now.st_mtime_ns, now.st_size):
             raise ValueError
         pack = sys.modules["orlop.pack"] = type(sys)("orlop.pack")
@@ -38,7 +49,7 @@ try:
         pack.serve(root, place, 20 + len(head), index)
         pack.preload(root, file, 20 + len(head), next((groups[word] for word in sys.argv[1:] if word in groups), None))
     finally:
-        close(file)
+        posix.close(file)
 except (ImportError, OSError, ValueError, EOFError, TypeError):
     from orlop.pack import write
 
