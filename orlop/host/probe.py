@@ -46,7 +46,16 @@ def facts(spec: Spec, process: Process, *, unified: bool, no_pivot: bool = False
         limits=_limits() if process.get("rlimits") else {},
         stdio=(_stream(0), _stream(1), _stream(2)),
         proc_mounts=_proc_mounts() if no_pivot else (),
+        apparmor=bool(process.get("apparmorProfile")) and _active("apparmor"),
+        selinux=bool(process.get("selinuxLabel") or (spec.get("linux") or {}).get("mountLabel")) and _active("selinux"),
     )
+
+
+def _active(module: str) -> bool:
+    from orlop.host import security
+
+    active: bool = getattr(security, module)()
+    return active
 
 
 def _has_capability(number: int) -> bool:

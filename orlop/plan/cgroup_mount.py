@@ -5,6 +5,7 @@ from __future__ import annotations
 from errno import EBUSY, EEXIST, EPERM
 
 from orlop.plan import paths
+from orlop.plan.labels import mount_context
 from orlop.plan.rootfs import CLONE_TREE, attach, change, propagate
 from orlop.program import linux
 from orlop.program.ops import Label
@@ -56,6 +57,8 @@ def _version_1(c: Construction, mount: Mount, options: MountOptions) -> None:
     fs = b.get("fsopen", "tmpfs", linux.FSOPEN_CLOEXEC)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "source", "tmpfs", 0)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "mode", "755", 0)
+    for key, value in mount_context(c, "tmpfs"):
+        b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, key, value or "", 0)
     b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0)
     flags = linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV | linux.MOUNT_ATTR_NOEXEC
     directory = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, flags)

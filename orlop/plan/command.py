@@ -5,6 +5,7 @@ from __future__ import annotations
 from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
 from orlop.plan import events
+from orlop.plan.seccomp import load_filter
 from orlop.program import linux
 from orlop.program.layout import WHEN_ERROR
 from orlop.program.ops import Label, Register
@@ -122,7 +123,7 @@ def wait_for_start(c: Construction, fifo: Register | None) -> None:
 
 
 def execute(c: Construction, found: Register, home_entry: int | None) -> None:
-    """Nothing but the wanted descriptors is left, and the process becomes the program."""
+    """Nothing but the wanted descriptors is left, the filter is loaded, and the process becomes the program."""
     b = c.b
     args = c.process.get("args") or []
     entries = [b.string(entry) for entry in environment(c) if home_entry is None or not entry.startswith("HOME=")]
@@ -130,6 +131,7 @@ def execute(c: Construction, found: Register, home_entry: int | None) -> None:
         entries.append(home_entry)
     b.purpose("process.args[0]", f'exec "{args[0]}"', _HINTS)
     b.do("close_range", c.request.control, 0xFFFF_FFFF, linux.CLOSE_RANGE_CLOEXEC)
+    load_filter(c)
     b.do("execve", found, b.strings(args), b.pointers(entries))
 
 

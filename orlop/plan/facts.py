@@ -12,15 +12,18 @@ class Facts:
     """The host, as far as a plan depends on it.
 
     `makes_nodes`: the runtime may make device nodes.  `sources` tells of each bind source whether it is a directory.  `limits` are the runtime's own (soft, hard) resource
-    limits by number.  `stdio` says of descriptors 0 to 2 what they are: NULL for /dev/null, FILE, or OTHER.
+    limits by number.  `stdio` says of descriptors 0 to 2 what they are: NULL for /dev/null, FILE, or OTHER.  `apparmor` and
+    `selinux`: this security module is active; asked only where the config has a label.
     """
 
     __slots__ = (
+        "apparmor",
         "architecture",
         "last_capability",
         "limits",
         "makes_nodes",
         "proc_mounts",
+        "selinux",
         "sources",
         "stdio",
         "unified",
@@ -37,6 +40,8 @@ class Facts:
         limits: dict[int, tuple[int, int]] | None = None,
         stdio: tuple[str, str, str] = (OTHER, OTHER, OTHER),
         proc_mounts: tuple[str, ...] = (),
+        apparmor: bool = False,
+        selinux: bool = False,
     ) -> None:
         self.architecture = architecture
         self.makes_nodes = makes_nodes
@@ -46,6 +51,8 @@ class Facts:
         self.limits = limits or {}
         self.stdio = stdio
         self.proc_mounts = proc_mounts
+        self.apparmor = apparmor
+        self.selinux = selinux
 
 
 class CgroupMount:
@@ -82,6 +89,16 @@ class CgroupEntry:
         self.mounts = mounts
 
 
+class SeccompFilter:
+    """linux.seccomp for the kernel: instructions of classic BPF, 8 bytes each, and the flags of seccomp(2)."""
+
+    __slots__ = ("flags", "program")
+
+    def __init__(self, program: bytes, flags: int) -> None:
+        self.program = program
+        self.flags = flags
+
+
 class Request:
     """What the caller asks for, beside the config.
 
@@ -100,6 +117,7 @@ the number of a descriptor of shared memory for time stamps, one of 8 bytes for 
         "new_keyring",
         "no_pivot",
         "rootfs",
+        "seccomp",
         "stamps",
         "state",
     )
@@ -117,6 +135,7 @@ the number of a descriptor of shared memory for time stamps, one of 8 bytes for 
         extra_env: tuple[str, ...] = (),
         state: dict[str, object] | None = None,
         stamps: int | None = None,
+        seccomp: SeccompFilter | None = None,
     ) -> None:
         self.container_id = container_id
         self.rootfs = rootfs
@@ -128,3 +147,4 @@ the number of a descriptor of shared memory for time stamps, one of 8 bytes for 
         self.extra_env = extra_env
         self.state = state or {}
         self.stamps = stamps
+        self.seccomp = seccomp

@@ -10,6 +10,7 @@ from _struct import pack
 from errno import EINTR
 
 from orlop.plan import events
+from orlop.plan.seccomp import load_filter
 from orlop.program import linux
 from orlop.program.layout import WHEN_NOT_ZERO, WHEN_ZERO
 from orlop.program.ops import Label
@@ -64,6 +65,8 @@ def run_hook(c: Construction, field: str, wording: str, hook: Hook, status: str)
         b.do("dup3", stream, number, 0)
     b.do("close_range", 3, 0xFFFF_FFFF, linux.CLOSE_RANGE_CLOEXEC)
     argv = b.strings(hook.get("args") or [hook["path"]])
+    if status == "created":  # startContainer: the filter holds for it too, as in runc
+        load_filter(c)
     b.do("execve", hook["path"], argv, b.strings(hook.get("env") or []))
     b.place(parent)
     b.free(child)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from errno import ENOENT, ENOTDIR
 
 from orlop.plan import paths
+from orlop.plan.labels import mount_context
 from orlop.plan.rootfs import CLONE_TREE, attach, change
 from orlop.program import linux
 from orlop.program.builder import OPEN_HOW_SIZE
@@ -30,20 +31,22 @@ def mask_paths(c: Construction) -> None:
     b = c.b
     b.purpose("linux.maskedPaths", "unable to prepare what masks paths")
     null = b.get("openat", linux.AT_FDCWD, "/dev/null", linux.O_PATH | linux.O_CLOEXEC, 0)
-    empty = _empty_directory(b)
+    empty = _empty_directory(b, mount_context(c, "tmpfs"))
     for index, path in enumerate(masked):
         b.purpose(f"linux.maskedPaths[{index}]", f'unable to mask "{path}"')
         _mask(b, c.root, path, null, empty)
     b.close(null, empty)
 
 
-def _empty_directory(b: Builder) -> Register:
+def _empty_directory(b: Builder, context: list[tuple[str, str | None]]) -> Register:
     """An empty tmpfs.  It is mounted on the host's /proc, as this process sees it and soon lets go of: only what is mounted
     somewhere can be bound elsewhere."""
     fs = b.get("fsopen", "tmpfs", linux.FSOPEN_CLOEXEC)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "source", "tmpfs", 0)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "nr_blocks", "1", 0)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "nr_inodes", "2", 0)
+    for key, value in context:
+        b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, key, value or "", 0)
     b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0)
     flags = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV | linux.MOUNT_ATTR_NOEXEC
     empty = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, flags)

@@ -11,6 +11,7 @@ from errno import EINVAL, ELOOP, ENODEV, ENOENT, ENOTDIR, EPERM
 from orlop.errors import ConfigError, Problem
 from orlop.plan import events, paths
 from orlop.plan.cgroup_mount import mount_cgroup
+from orlop.plan.labels import mount_context
 from orlop.plan.mount_options import MountOptions
 from orlop.plan.rootfs import CLONE_TREE, attach, change, propagate, superblock
 from orlop.program import linux
@@ -88,9 +89,6 @@ def _check(index: int, mount: Mount, options: MountOptions) -> None:
         words = ",".join(key for key, _ in options.data)
         message = f"bind mounts cannot have any filesystem-specific options applied ({words})"
         raise ConfigError([Problem(f"{field}.options", message, "check the spelling of the option")])
-    if options.idmap:
-        message = f'mount option "{options.idmap}" is not available yet'
-        raise ConfigError([Problem(f"{field}.options", message)])
 
 
 def _file_system(c: Construction, mount: Mount, options: MountOptions) -> Register:
@@ -98,6 +96,7 @@ def _file_system(c: Construction, mount: Mount, options: MountOptions) -> Regist
     b = c.b
     kind = mount.get("type") or ""
     destination = mount["destination"]
+    options.data += mount_context(c, kind)
     fs = superblock(b, kind, mount.get("source"), options)
     on = options.on & ~linux.MOUNT_ATTR_RDONLY if kind == "tmpfs" else options.on
     made = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, on)

@@ -19,6 +19,7 @@ from orlop.plan.facts import CgroupEntry, CgroupMount, Request
 from orlop.runtime.bundle import Bundle
 from orlop.runtime.hooks import run_hooks_in_spite
 from orlop.runtime.launch import Launch
+from orlop.runtime.seccomp import seccomp_filter
 from orlop.runtime.waiting import drive
 from orlop.spec.capabilities import known_capability
 from orlop.state.store import FIFO, Record, Store, check_id
@@ -134,6 +135,7 @@ class Creation:
             new_keyring=not options.no_new_keyring,
             extra_env=listen_environment(options),
             state=self.state("creating", 0),
+            seccomp=seccomp_filter(spec, options),
         )
         known = facts(spec, process, unified=self.layout.unified, no_pivot=options.no_pivot)
         return container_program(spec, known, request)

@@ -13,6 +13,7 @@ from orlop.runtime.container import PAUSED, STOPPED, Found
 from orlop.runtime.create import listen_environment, write_pid_file
 from orlop.runtime.foreground import Foreground
 from orlop.runtime.launch import Launch
+from orlop.runtime.seccomp import seccomp_filter
 from orlop.runtime.waiting import drive
 from orlop.spec.check import check_process
 
@@ -76,6 +77,34 @@ class ExecRequest:
 
 def exec_process(container_id: str, request: ExecRequest, options: Options) -> int:
     """Run a process in a container; its exit status, 128 plus a signal, or 0 when detached.  Raises OrlopError."""
+    launch, pidfd = _launch(container_id, request, options)
+    try:
+        if options.detach:
+            drive(_start(launch, options, pidfd)).release()
+            return 0
+        foreground = Foreground(terminal=bool(launch.process.get("terminal")))
+        try:
+            drive(_start(launch, options, pidfd, foreground))
+            return foreground.wait(launch.pid)
+        finally:
+            launch.close_terminal()
+            foreground.close()
+    finally:
+        os.close(pidfd)
+
+
+def spawn_in(container_id: str, request: ExecRequest, options: Options) -> int:
+    """Start a process in a container: its pid.  It is a child of this one, which must reap it.  Raises OrlopError."""
+    launch, pidfd = _launch(container_id, request, options)
+    try:
+        drive(_start(launch, options, pidfd))
+        return launch.pid
+    finally:
+        os.close(pidfd)
+
+
+def _launch(container_id: str, request: ExecRequest, options: Options) -> tuple[Launch, int]:
+    """What there is to run, and a pidfd of the container's init."""
     found = Found(container_id, options)
     status = found.status()
     if status == STOPPED:
@@ -85,44 +114,29 @@ def exec_process(container_id: str, request: ExecRequest, options: Options) -> i
     spec = found.config()
     process = _process(spec.get("process") or {}, request)
     _check_console(process, options)
+    program = exec_program(
+        spec,
+        process,
+        facts({}, process, unified=False),
+        Request(
+            container_id=container_id,
+            control=3 + options.preserve_fds + options.listen_fds,
+            cgroup=CgroupEntry(
+                tasks=found.cgroup.join_files(request.cgroup), directory=found.cgroup.clone_into(request.cgroup)
+            ),
+            new_keyring=False,
+            extra_env=listen_environment(options),
+            seccomp=seccomp_filter(spec, options),
+        ),
+    )
     pidfd = handle(found.record.init_process_pid, found.record.init_process_start)
     if pidfd is None:
         raise StateError("cannot exec in a stopped container")
-    try:
-        program = exec_program(
-            spec,
-            process,
-            facts({}, process, unified=False),
-            Request(
-                container_id=container_id,
-                control=3 + options.preserve_fds + options.listen_fds,
-                cgroup=CgroupEntry(
-                    tasks=found.cgroup.join_files(request.cgroup), directory=found.cgroup.clone_into(request.cgroup)
-                ),
-                new_keyring=False,
-                extra_env=listen_environment(options),
-            ),
-        )
-        launch = Launch(program, spec, process, {"status": "running"})
-        inherit = ((pidfd, program.control + PIDFD_AFTER_CONTROL),)
-        if options.detach:
-            drive(_start(launch, options, inherit)).release()
-            return 0
-        foreground = Foreground(terminal=bool(process.get("terminal")))
-        try:
-            drive(_start(launch, options, inherit, foreground))
-            return foreground.wait(launch.pid)
-        finally:
-            launch.close_terminal()
-            foreground.close()
-    finally:
-        os.close(pidfd)
+    return Launch(program, spec, process, {"status": "running"}), pidfd
 
 
-def _start(
-    launch: Launch, options: Options, inherit: tuple[tuple[int, int], ...], foreground: Foreground | None = None
-) -> Steps[Launch]:
-    yield from launch.prepare(inherit)
+def _start(launch: Launch, options: Options, pidfd: int, foreground: Foreground | None = None) -> Steps[Launch]:
+    yield from launch.prepare(((pidfd, launch.program.control + PIDFD_AFTER_CONTROL),))
     try:
         if launch.master >= 0 and foreground is not None:
             foreground.take(launch.master)
@@ -169,6 +183,10 @@ def _process(base: Process, request: ExecRequest) -> Process:
         process["env"] = [*(base.get("env") or []), *request.env]
     if request.no_new_privs is not None:
         process["noNewPrivileges"] = request.no_new_privs
+    if request.process_label is not None:
+        process["selinuxLabel"] = request.process_label
+    if request.apparmor is not None:
+        process["apparmorProfile"] = request.apparmor
     if request.caps:
         process["capabilities"] = _more_capabilities(base, request.caps)  # type: ignore[typeddict-item]
     problems = check_process(process)

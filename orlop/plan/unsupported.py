@@ -1,0 +1,55 @@
+"""What a valid config may ask for and orlop cannot do yet.  It is refused by name: nothing is ever ignored in silence.
+
+Whoever builds a feature takes its row away.
+"""
+
+from __future__ import annotations
+
+from orlop.errors import ConfigError, Problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from orlop.spec.types import Linux, Mount, Spec
+
+
+def _notify(linux: Linux) -> Iterator[tuple[str, str]]:
+    for index, rule in enumerate((linux.get("seccomp") or {}).get("syscalls") or ()):
+        if rule["action"] == "SCMP_ACT_NOTIFY":
+            yield f"linux.seccomp.syscalls[{index}].action", "SCMP_ACT_NOTIFY"
+
+
+def _net_devices(linux: Linux) -> Iterator[tuple[str, str]]:
+    if linux.get("netDevices"):
+        yield "linux.netDevices", "to move a network device into a container"
+
+
+def _intel_rdt(linux: Linux) -> Iterator[tuple[str, str]]:
+    if linux.get("intelRdt") is not None:
+        yield "linux.intelRdt", "resctrl"
+
+
+def _mount(index: int, mount: Mount) -> Iterator[tuple[str, str]]:
+    for word in mount.get("options") or ():
+        if word in ("idmap", "ridmap"):
+            yield f"mounts[{index}].options", f'mount option "{word}"'
+            return
+    for member in ("uidMappings", "gidMappings"):
+        if mount.get(member):
+            yield f"mounts[{index}].{member}", "an id-mapped mount"
+            return
+
+
+_LINUX: tuple[Callable[[Linux], Iterator[tuple[str, str]]], ...] = (_notify, _net_devices, _intel_rdt)
+
+
+def refuse_unsupported(spec: Spec) -> None:
+    """Raise ConfigError for everything that is not available yet, all at once."""
+    found: list[tuple[str, str]] = []
+    for row in _LINUX:
+        found += row(spec.get("linux") or {})
+    for index, mount in enumerate(spec.get("mounts") or ()):
+        found += _mount(index, mount)
+    if found:
+        raise ConfigError([Problem(field, f"{what} is not available yet") for field, what in found])
