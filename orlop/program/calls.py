@@ -13,6 +13,7 @@ ARCHITECTURES = ("x86_64", "aarch64")
 # name: (x86_64, aarch64, arguments)
 CALLS: dict[str, tuple[int, int, str]] = {
     "bpf": (321, 280, "cmd:bpf attr:ptr size"),
+    "capget": (125, 90, "header:ptr data:ptr"),
     "capset": (126, 91, "header:cap_header data:cap_data"),
     "chdir": (80, 49, "path:str"),
     "chroot": (161, 51, "path:str"),
