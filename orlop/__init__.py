@@ -7,6 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from orlop.container import Container as Container
     from orlop.errors import CgroupError as CgroupError
     from orlop.errors import ConfigError as ConfigError
     from orlop.errors import ExecError as ExecError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOME = {
     "CgroupError": ("orlop.errors", "CgroupError"),
     "ConfigError": ("orlop.errors", "ConfigError"),
+    "Container": ("orlop.container", "Container"),
     "ExecError": ("orlop.errors", "ExecError"),
     "HookError": ("orlop.errors", "HookError"),
     "InternalError": ("orlop.errors", "InternalError"),

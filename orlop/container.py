@@ -1,0 +1,142 @@
+"""Containers from Python: the life cycle of the command line, without a process of its own for each step.
+
+    with orlop.Container.create("job", "/path/to/bundle") as box:
+        box.start()
+        code = box.wait()
+
+Importing this starts nothing, installs no signal handler and reaps no process that it did not start.
+"""
+
+from __future__ import annotations
+
+import time
+
+from orlop import system as os
+from orlop.errors import NotFound, OrlopError, StateError
+from orlop.runtime.options import Options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_SIGTERM = 15
+
+
+class Container:
+    """A container by its id, made by this program or by any other with the same `root`.
+
+    Not to be shared between threads without a lock of the caller's; different containers may be used in different threads.
+    """
+
+    def __init__(self, container_id: str, *, root: str = "/run/orlop") -> None:
+        """Name a container that exists.  Raises NotFound."""
+        self.id = container_id
+        self._options = Options(root=root)
+        self._pid = 0
+        self._code: int | None = None
+        self.state()
+
+    @classmethod
+    def create(cls, container_id: str, bundle: str, *, root: str = "/run/orlop") -> Container:
+        """Create a container from a bundle; its program waits for `start`.
+
+        Its standard streams are this program's.  Raises OrlopError; then nothing is left behind.
+        """
+        from orlop.runtime.create import create
+
+        create(container_id, Options(root=root, bundle=bundle))
+        made = cls(container_id, root=root)
+        made._pid = made._record_pid()
+        return made
+
+    @classmethod
+    def run(cls, container_id: str, bundle: str, *, root: str = "/run/orlop") -> int:
+        """Run a container to its end and remove it; its exit code, or minus the signal that ended it.
+
+        Blocks until then.  Raises OrlopError; then nothing is left behind.
+        """
+        with cls.create(container_id, bundle, root=root) as made:
+            made.start()
+            code = made.wait()
+        assert code is not None
+        return code
+
+    def start(self) -> None:
+        """Let the program run.  Raises StateError unless the container is created."""
+        from orlop.runtime.start import start
+
+        start(self.id, self._options)
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait until the container has ended: its exit code, or minus a signal; None when `timeout` seconds are over first.
+
+        Only who created a container can know how it ended.  Raises StateError for others.
+        """
+        from orlop.runtime.waiting import readable
+
+        if self._code is not None:
+            return self._code
+        if not self._pid:
+            raise StateError(f"container {self.id} was not created by this program, so its exit code is not known here")
+        pidfd = os.pidfd_open(self._pid)
+        try:
+            if not readable(pidfd, None if timeout is None else time.monotonic() + timeout):
+                return None
+        finally:
+            os.close(pidfd)
+        _, status = os.waitpid(self._pid, 0)
+        self._code = os.waitstatus_to_exitcode(status)
+        self._pid = 0
+        return self._code
+
+    def exec(self, *args: str, env: list[str] | None = None, cwd: str | None = None) -> int:
+        """Run a further process in the container, with this program's standard streams; its exit code, or minus a signal."""
+        from orlop.runtime.exec import ExecRequest, spawn_in
+
+        pid = spawn_in(self.id, ExecRequest(args=list(args), env=env, cwd=cwd), self._options)
+        _, status = os.waitpid(pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+    def kill(self, signal: int = _SIGTERM) -> None:
+        """Send a signal to the container's first process.  Raises StateError when it has ended."""
+        from orlop.runtime.kill import kill
+
+        kill(self.id, signal, self._options)
+
+    def state(self) -> dict[str, object]:
+        """The state document of the runtime-spec, with the keys that runc adds.  Raises NotFound."""
+        from orlop.runtime.state import state
+
+        return state(self.id, self._options)
+
+    @property
+    def status(self) -> str:
+        """`created`, `running`, `paused` or `stopped`."""
+        return str(self.state()["status"])
+
+    def delete(self, *, force: bool = False) -> None:
+        """Remove the container.  Raises StateError when it runs and `force` is not given."""
+        from orlop.runtime.delete import delete
+
+        delete(self.id, self._options, force=force)
+        if self._pid:
+            self.wait()
+
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.delete(force=True)
+        except NotFound:
+            return
+        except OrlopError:
+            if error is None:
+                raise
+
+    def _record_pid(self) -> int:
+        pid = self.state()["pid"]
+        assert isinstance(pid, int)
+        return pid
