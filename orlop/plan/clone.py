@@ -148,6 +148,8 @@ def time_offsets(c: Construction) -> None:
         b.purpose(f"linux.timeOffsets.{clock}", "unable to set the clock's offset")
         line = f"{clock} {offset.get('secs', 0)} {offset.get('nanosecs', 0)}\n"
         write_file(b, "/proc/self/timens_offsets", line)
+    if c.creates("user"):
+        become_root(b)  # not before: a process that has changed its ids does not own its files in /proc
 
 
 def _unshare_user(c: Construction) -> None:
@@ -159,7 +161,6 @@ def _unshare_user(c: Construction) -> None:
     b.event(events.PID, pid)
     b.free(pid)
     b.wait(b.space(WAIT_BUFFER), WAIT_BUFFER)
-    become_root(b)
     b.resume(before)
 
 
