@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOME_SIZE = 4096
-PASSWD_SIZE = 256 * 1024
+PASSWD_SIZE = 128 * 1024  # a message must fit the socket's buffer: net.core.wmem_default, 208 KiB
 FIFO_HINT = "the state directory must not be changed while a container is created"
 
 
