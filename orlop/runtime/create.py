@@ -63,7 +63,7 @@ class Creation:
             self.bundle.rootfs,
             now(),
             annotations=spec.get("annotations") or {},
-            namespaces=[row["type"] for row in linux.get("namespaces") or []],
+            namespaces=[row["type"] for row in linux.get("namespaces") or [] if not row.get("path")],
             systemd_cgroup=options.systemd_cgroup,
             rootless=self._rootless(),
         )
