@@ -1,0 +1,118 @@
+"""Measures orlop beside the runc and crun of this machine, in pairs, in one run.
+
+    python3 -m bench [--runs 30] [--json FILE] [--orlop PATH]
+
+Every figure is a median over rounds in which all runtimes take turns, so that a machine whose speed drifts is fair to all.  What
+to look at are the ratios.  Needs root.
+
+crun refuses hosts with both cgroup versions, so a second table is made in a mount namespace of its own, in which only
+cgroup2 is mounted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.measure import MEASURES, Runtime, works
+from bench.table import table
+
+ONLY_CGROUP2 = "mount --make-rprivate / && umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup"
+HERE = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    args = arguments()
+    if os.geteuid() != 0:
+        print("the benchmark makes containers as root: run it as root", file=sys.stderr)
+        return 1
+    if args.inner:
+        print(json.dumps(figures(args)))
+        return 0
+    report: dict[str, object] = {"machine": machine(), "runs": args.runs, "figures": {}}
+    tables: dict[str, dict[str, dict[str, float]]] = {}
+    hybrid = not Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    if hybrid:
+        tables["cgroup v1 and v2, as on this host"] = figures(args)
+    tables["cgroup v2 only"] = in_cgroup2(args) if hybrid else figures(args)
+    for title, rows in tables.items():
+        print(table(title, rows))
+    report["figures"] = tables
+    if args.json:
+        Path(args.json).write_text(json.dumps(report, indent=2) + "\n")
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python3 -m bench", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--runs", type=int, default=30, help="rounds for each figure (default 30)")
+    parser.add_argument("--json", help="write all figures to this file")
+    parser.add_argument("--orlop", default=str(HERE / "build/orlop"), help="the orlop to measure (default: build/orlop)")
+    parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def machine() -> dict[str, object]:
+    return {"kernel": platform.release(), "architecture": platform.machine(), "processors": os.cpu_count()}
+
+
+def in_cgroup2(args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """The same in a private mount namespace with only cgroup2: nothing of it is seen outside."""
+    command = f'{ONLY_CGROUP2} && exec "$@"'
+    inner = [sys.executable, "-m", "bench", "--inner", "--runs", str(args.runs), "--orlop", args.orlop]
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", command, "sh", *inner], cwd=HERE, stdout=subprocess.PIPE, check=True
+    )
+    found: dict[str, dict[str, float]] = json.loads(done.stdout)
+    return found
+
+
+def figures(args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Measure → runtime → median: milliseconds, or KiB for memory."""
+    with tempfile.TemporaryDirectory(prefix="orlop-bench-") as work:
+        bundle = make_bundle(Path(work), args.orlop)
+        runtimes = [Runtime("orlop", args.orlop, work)]
+        for name in ("runc", "crun"):
+            path = shutil.which(name)
+            if path and works(Runtime(name, path, work), bundle):
+                runtimes.append(Runtime(name, path, work))
+        rows: dict[str, dict[str, float]] = {}
+        for label, measure in MEASURES.items():
+            samples: dict[str, list[float]] = {runtime.name: [] for runtime in runtimes}
+            for _ in range(args.runs + 1):
+                for runtime in runtimes:
+                    samples[runtime.name].append(measure(runtime, bundle))
+            rows[label] = {name: statistics.median(values[1:]) for name, values in samples.items()}
+        return rows
+
+
+def make_bundle(work: Path, orlop: str) -> Path:
+    """The default config with busybox, no terminal, and `true` to run."""
+    bundle = work / "bundle"
+    (bundle / "rootfs/bin").mkdir(parents=True)
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        sys.exit("busybox is missing: install Debian's busybox-static")
+    shutil.copy(busybox, bundle / "rootfs/bin/busybox")
+    for name in ("true", "sleep"):
+        (bundle / "rootfs/bin" / name).symlink_to("busybox")
+    subprocess.run([orlop, "spec", "--bundle", bundle], check=True)
+    config = json.loads((bundle / "config.json").read_text())
+    config["process"].update(terminal=False, args=["/bin/true"])
+    (bundle / "config.json").write_text(json.dumps(config))
+    shutil.copytree(bundle, work / "waiting", symlinks=True)
+    config["process"]["args"] = ["/bin/sleep", "1000"]
+    (work / "waiting/config.json").write_text(json.dumps(config))
+    return bundle
+
+
+if __name__ == "__main__":
+    sys.exit(main())

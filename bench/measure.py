@@ -1,0 +1,104 @@
+"""What is measured, one function each: (runtime, bundle) -> milliseconds or KiB."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_ids = itertools.count()
+
+
+class Runtime:
+    """A runtime's command, with a root of its own."""
+
+    def __init__(self, name: str, path: str, work: str) -> None:
+        self.name = name
+        self.command = [path, "--root", f"{work}/state-{name}"]
+
+    def call(self, *words: str | Path) -> float:
+        """Milliseconds from start to end.  Raises RuntimeError when it fails."""
+        command = [*self.command, *map(str, words)]
+        silent = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in range(3)]
+        begin = time.perf_counter()
+        pid = os.posix_spawn(command[0], command, os.environ, file_actions=silent)
+        _, status = os.waitpid(pid, 0)
+        spent = (time.perf_counter() - begin) * 1000
+        if status:
+            raise RuntimeError(f"{' '.join(command)}: status {os.waitstatus_to_exitcode(status)}")
+        return spent
+
+    def pid(self, name: str) -> int:
+        """The first process of a container."""
+        import json
+
+        done = subprocess.run([*self.command, "state", name], stdout=subprocess.PIPE, check=True)
+        return int(json.loads(done.stdout)["pid"])
+
+
+def new_id() -> str:
+    return f"bench-{os.getpid()}-{next(_ids)}"
+
+
+def works(runtime: Runtime, bundle: Path) -> bool:
+    """Can this runtime run the bundle here?"""
+    try:
+        run(runtime, bundle)
+    except RuntimeError:
+        return False
+    return True
+
+
+def run(runtime: Runtime, bundle: Path) -> float:
+    return runtime.call("run", "--bundle", bundle, new_id())
+
+
+def create_start_delete(runtime: Runtime, bundle: Path) -> float:
+    """The three commands; the container's end in between is not counted."""
+    name = new_id()
+    spent = runtime.call("create", "--bundle", bundle, name)
+    pidfd = os.pidfd_open(runtime.pid(name))
+    spent += runtime.call("start", name)
+    _until_ended(pidfd)
+    return spent + runtime.call("delete", name)
+
+
+def _until_ended(pidfd: int) -> None:
+    import select
+
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    poll.poll()
+    os.close(pidfd)
+
+
+def exec_true(runtime: Runtime, bundle: Path) -> float:
+    name = new_id()
+    runtime.call("run", "--detach", "--bundle", bundle.parent / "waiting", name)
+    try:
+        runtime.call("exec", name, "/bin/true")
+        return runtime.call("exec", name, "/bin/true")
+    finally:
+        runtime.call("delete", "--force", name)
+
+
+def waiting_memory(runtime: Runtime, bundle: Path) -> float:
+    """Proportional set size, in KiB, of the process of a created container (/proc/PID/smaps_rollup)."""
+    name = new_id()
+    runtime.call("create", "--bundle", bundle, name)
+    try:
+        text = Path(f"/proc/{runtime.pid(name)}/smaps_rollup").read_text()
+        return float(next(line.split()[1] for line in text.splitlines() if line.startswith("Pss:")))
+    finally:
+        runtime.call("delete", "--force", name)
+
+
+MEASURES: dict[str, Callable[[Runtime, Path], float]] = {
+    "run /bin/true (ms)": run,
+    "create + start + delete (ms)": create_start_delete,
+    "exec /bin/true (ms)": exec_true,
+    "memory of a waiting container (KiB)": waiting_memory,
+}
