@@ -5,7 +5,12 @@ from __future__ import annotations
 from orlop.spec.capabilities import CAPABILITIES
 from orlop.spec.hooks import HOOK_NAMES
 from orlop.spec.linux import NAMESPACES
+from orlop.spec.seccomp import ACTIONS, ARCHITECTURES, FLAGS, OPERATORS
+from orlop.spec.tuning import MEMORY_FLAGS, MEMORY_MODES
 from orlop.version import RUNC_VERSION, SPEC_VERSION, VERSION
+
+# Of libseccomp 2.6; a filter for them is an error with 2.5.
+_NEW_ARCHITECTURES = ("SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB")
 
 
 def features() -> dict[str, object]:
@@ -24,11 +29,19 @@ def features() -> dict[str, object]:
             "namespaces": list(NAMESPACES),
             "capabilities": list(CAPABILITIES),
             "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": False},
-            "seccomp": {"enabled": False},
-            "apparmor": {"enabled": False},
-            "selinux": {"enabled": False},
+            "seccomp": {
+                "enabled": True,
+                "actions": [action for action in ACTIONS if action != "SCMP_ACT_NOTIFY"],
+                "operators": list(OPERATORS),
+                "archs": [name for name in ARCHITECTURES if name not in _NEW_ARCHITECTURES],
+                "knownFlags": list(FLAGS),
+                # The last is for a filter with a listener.
+                "supportedFlags": [flag for flag in FLAGS if flag != "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],
+            },
+            "apparmor": {"enabled": True},
+            "selinux": {"enabled": True},
             "intelRdt": {"enabled": False, "schemata": False, "monitoring": False},
-            "memoryPolicy": {"modes": [], "flags": []},
+            "memoryPolicy": {"modes": list(MEMORY_MODES), "flags": list(MEMORY_FLAGS)},
             "mountExtensions": {"idmap": {"enabled": False}},
             "netDevices": {"enabled": False},
         },
