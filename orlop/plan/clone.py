@@ -148,12 +148,13 @@ def time_offsets(c: Construction) -> None:
         b.purpose(f"linux.timeOffsets.{clock}", "unable to set the clock's offset")
         line = f"{clock} {offset.get('secs', 0)} {offset.get('nanosecs', 0)}\n"
         write_file(b, "/proc/self/timens_offsets", line)
-    if c.creates("user"):
-        become_root(b)  # not before: a process that has changed its ids does not own its files in /proc
 
 
 def _unshare_user(c: Construction) -> None:
-    """The user namespace must own the time namespace, so it comes first and the executor itself moves into it."""
+    """The user namespace must own the time namespace, so it comes first and the executor itself moves into it.
+
+    It keeps its ids, though they have no mapping: with others it owns neither its files in /proc nor the cgroup.
+    """
     b = c.b
     before = b.purpose(_field(c, "user"), "unable to make a user namespace")
     b.do("unshare", linux.CLONE_NEWUSER)
