@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.system.bundles import Bundle
+from tests.system.snapshot import reap
 
 PATIENCE = 20.0  # seconds until a command that hangs fails its test
 
@@ -113,6 +114,7 @@ class Runtime:
             yield container
         finally:
             self("delete", "--force", container.id)
+            reap()  # until then, a pid namespace that it had joined cannot end
 
     @contextmanager
     def running(self, bundle: Bundle, *flags: str | os.PathLike[str]) -> Iterator[Container]:
@@ -123,6 +125,7 @@ class Runtime:
             yield container
         finally:
             self("delete", "--force", container.id)
+            reap()  # until then, a pid namespace that it had joined cannot end
 
 
 class Container:
