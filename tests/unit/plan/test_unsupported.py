@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.unit.plan.planning import container, spec
+
+from orlop.errors import ConfigError
+from orlop.plan.unsupported import refuse_unsupported
+from orlop.spec.types import Spec
+
+
+def seccomp(config: Spec) -> None:
+    rules = [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}, {"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]
+    config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules}  # type: ignore[typeddict-item]
+
+
+def net_devices(config: Spec) -> None:
+    config["linux"]["netDevices"] = {"eth0": {}}
+
+
+def intel_rdt(config: Spec) -> None:
+    config["linux"]["intelRdt"] = {}
+
+
+def mount(**more: object) -> Callable[[Spec], None]:
+    def change(config: Spec) -> None:
+        config["mounts"] = [{"destination": "/data", "source": "/data", "options": ["bind"], **more}]  # type: ignore[typeddict-item]
+
+    return change
+
+
+ROWS = [{"containerID": 0, "hostID": 1000, "size": 1}]
+CASES = {
+    "linux.seccomp.syscalls[1].action: SCMP_ACT_NOTIFY is not available yet": seccomp,
+    "linux.netDevices: to move a network device into a container is not available yet": net_devices,
+    "linux.intelRdt: resctrl is not available yet": intel_rdt,
+    'mounts[0].options: mount option "idmap" is not available yet': mount(options=["bind", "idmap"]),
+    'mounts[0].options: mount option "ridmap" is not available yet': mount(options=["rbind", "ridmap"]),
+    "mounts[0].uidMappings: an id-mapped mount is not available yet": mount(uidMappings=ROWS, gidMappings=ROWS),
+}
+
+
+@pytest.mark.parametrize("message", CASES)
+def test_what_is_not_available_is_refused_by_name(message: str) -> None:
+    config = spec()
+    CASES[message](config)
+    with pytest.raises(ConfigError) as caught:
+        container(config)
+    assert str(caught.value) == message
+
+
+def test_everything_that_is_not_available_is_told_at_once() -> None:
+    config = spec()
+    for change in (seccomp, net_devices, intel_rdt):
+        change(config)
+    with pytest.raises(ConfigError) as caught:
+        refuse_unsupported(config)
+    assert len(caught.value.problems) == 3
+
+
+def test_a_listener_without_a_rule_that_asks_it_is_ignored() -> None:
+    config = spec()
+    config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/agent", "listenerMetadata": "x"}
+    refuse_unsupported(config)
+
+
+def test_an_empty_config_asks_for_nothing() -> None:
+    refuse_unsupported({"ociVersion": "1.3.0", "root": {"path": "rootfs"}})
