@@ -7,7 +7,8 @@
     HOME         payload: the container's /etc/passwd.  Waits for `HOME=...` and a NUL.
     CONSOLE      descriptor: the master of the terminal.
     CREATED      all is done but the last step; waits on the fifo, or for the supervisor where there is none.
-    HOOK_FAILED  value: exit status; descriptors: what the hook wrote.  HOOK_TIMEOUT: it was killed.
+    HOOK_FAILED  value: exit status or signal; payload: si_code, CLD_EXITED (1) for a status; descriptors: what the hook
+                 wrote.  HOOK_TIMEOUT: it was killed.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from orlop.spec.types import Hook
 
 POLLIN = 1
-CLD_EXITED = 1
 ETIME = 62
 ECHILD = 10
 
@@ -99,7 +98,7 @@ def _collect(c: Construction, pidfd, streams) -> None:  # type: ignore[no-untype
     b.do("waitid", linux.P_PIDFD, pidfd, info, linux.WEXITED, 0)
     status = b.load(info + 24, 4)  # si_status: of an exit 0 only when all went well, of a signal never
     b.jump_if(status, done, zero=True)
-    b.event(events.HOOK_FAILED, status, fds=streams)
+    b.event(events.HOOK_FAILED, status, payload=info + 8, size=4, fds=streams)  # si_code: exited, or killed
     b.fail(ECHILD)
     b.place(done)
     b.free(status)

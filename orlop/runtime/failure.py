@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from orlop.executor.link import Event
     from orlop.program.ops import Op, Program
 
+_CLD_EXITED = 1
 _NOT_FOUND = "executable file not found in $PATH"
 
 
@@ -61,11 +62,9 @@ def hook_failure(program: Program, event: Event) -> HookError:
     out, err = [*outputs, "", ""][:2]
     if event.kind == events.HOOK_TIMEOUT:
         return HookError(f"{wording}: hook ran past specified timeout of {event.value:.1f}s")
-    return HookError(f"{wording}: {_status(event.value)}, stdout: {out}, stderr: {err}")
-
-
-def _status(value: int) -> str:
-    return f"exit status {value}"
+    exited = int.from_bytes(event.payload, "little") == _CLD_EXITED
+    how = f"exit status {event.value}" if exited else f"signal: {event.value}"
+    return HookError(f"{wording}: {how}, stdout: {out}, stderr: {err}")
 
 
 def _tail(fd: int) -> str:
