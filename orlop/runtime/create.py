@@ -16,6 +16,7 @@ from orlop.host.probe import facts
 from orlop.host.process import look
 from orlop.plan.container import container_program
 from orlop.plan.facts import CgroupEntry, CgroupMount, Request
+from orlop.plan.unsupported import refuse_unsupported
 from orlop.runtime.bundle import Bundle
 from orlop.runtime.hooks import run_hooks_in_spite
 from orlop.runtime.launch import Launch
@@ -45,6 +46,7 @@ class Creation:
         self.options = options
         self.bundle = Bundle(options.bundle)
         spec = self.bundle.spec
+        refuse_unsupported(spec)
         self.terminal = bool((spec.get("process") or {}).get("terminal"))
         self.store = Store(os.path.abspath(options.root), container_id)
         self.layout: Layout = layout()
