@@ -15,13 +15,15 @@ class Construction:
     """The state of planning one container or one exec.
 
     `root` is the register of the root file system while the container is built, `procfs` that of the private procfs,
-    `sources` those of bind sources that had to be opened early, by the index of their mount.
+    `sources` those of bind sources that had to be opened early, by the index of their mount.  `working` is the root of
+    the container while the working directory is entered, `inside` whether it already is.
     """
 
     __slots__ = (
         "b",
         "console",
         "facts",
+        "inside",
         "linux",
         "namespaces",
         "opened",
@@ -48,6 +50,7 @@ class Construction:
         self.sources: dict[int, Register] = {}
         self.opened: dict[str, Register] = {}
         self.working: Register | None = None
+        self.inside: Register | None = None
 
     def creates(self, kind: str) -> bool:
         """Is a new namespace of this type made for the container?"""

@@ -76,7 +76,9 @@ def make_working_directory(c: Construction) -> None:
         b.do("fchdir", root)
         c.working = root
         return
-    missing, there, later = Label(), Label(), Label()
+    missing, there, refused, later = Label(), Label(), Label(), Label()
+    c.inside = b.register()
+    b.set(c.inside, 0)
     how = b.open_how(linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, 0, paths.IN_ROOT)
     forbidden = {EACCES: later, EPERM: later}
     handle = b.get("openat2", root, cwd, how, OPEN_HOW_SIZE, on={ENOENT: missing, **forbidden})
@@ -88,32 +90,34 @@ def make_working_directory(c: Construction) -> None:
         b.close(parent)
     b.do("openat2", root, cwd, how, OPEN_HOW_SIZE, result=handle.number, on=forbidden)
     b.place(there)
-    b.do("fchdir", handle, on=forbidden)
-    b.do("close", handle)
+    b.do("fchdir", handle, on={EACCES: refused, EPERM: refused})
+    b.set(c.inside, 1)
+    b.place(refused)
+    b.close(handle)
     b.place(later)
-    b.free(handle)
     c.working = root
 
 
 def enter_working_directory(c: Construction) -> None:
-    """Once more as the user, who may be allowed what root is not (NFS); it is looked up below the root, never through a magic
-    link (CVE-2024-21626)."""
+    """Where root was refused, once more as the user, who may be allowed what root is not (NFS); it is looked up below the
+    root, never through a magic link (CVE-2024-21626).  A process that root already put there stays there: its user need
+    not be able to look the path up."""
     cwd = paths.clean(c.process.get("cwd") or "/")
     root: Register | None = c.working
     assert root is not None
     b = c.b
-    if cwd != ".":
+    if c.inside is not None:
         b.purpose("process.cwd", f'chdir to cwd ("/{cwd}") set in config.json failed', _CWD_HINTS)
         entered = Label()
+        b.jump_if(c.inside, entered)
+        b.free(c.inside)
         how = b.open_how(linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, 0, paths.IN_ROOT)
-        # A process that root already put there stays there: its user need not be able to look the path up.
-        handle = b.get("openat2", root, cwd, how, OPEN_HOW_SIZE, on={EACCES: entered})
-        b.do("fchdir", handle, on={EACCES: entered})
-        b.do("close", handle)
-        b.free(handle)
+        handle = b.get("openat2", root, cwd, how, OPEN_HOW_SIZE)
+        b.do("fchdir", handle)
+        b.close(handle)
         b.place(entered)
     b.close(root)
-    c.working = None
+    c.working = c.inside = None
 
 
 _CWD_HINTS = {ENOTDIR: "process.cwd must name a directory", EACCES: "the user of the process may not enter it"}
