@@ -87,8 +87,7 @@ class Names:
         if op.kind == LOAD and isinstance(args[0], int):
             return [self._member(args[0])]
         if op.kind == SET:
-            is_text = isinstance(args[0], int) and PROGRAM_BASE <= args[0] < SCRATCH_BASE
-            return ["program" if is_text else "size"]
+            return self._set(op)
         if op.kind != CALL:
             return ["answer"]
         if op.name == "openat2":
@@ -102,6 +101,14 @@ class Names:
         if op.name == "memfd_create":
             return [self._text(args[0])]
         return [_PLAIN.get(op.name, op.name)]
+
+    def _set(self, op: Op) -> list[str]:
+        """What is set by hand where a call did not set it has the call's name."""
+        value = op.args[0]
+        if isinstance(value, int) and PROGRAM_BASE <= value < SCRATCH_BASE:
+            return ["program"]
+        others = (each for each in self._ops[op.index + 1 :] if self._leader(each.index) == op.index)
+        return next((self._candidates(each) for each in others if each.kind != SET), ["done"])
 
     def _opened(self, op: Op) -> list[str]:
         """The shortest ends of the path that tell it from others."""
