@@ -105,7 +105,9 @@ class _Compilation:
         self.library = library
         self.c = library.c
         self.rules = profile.get("syscalls") or []
-        self.default = _action(profile["defaultAction"], profile.get("defaultErrnoRet"), "linux.seccomp.defaultErrnoRet")
+        self.default = _action(
+            profile["defaultAction"], profile.get("defaultErrnoRet"), "linux.seccomp.defaultErrnoRet"
+        )
         self.native: int = self.c.seccomp_arch_native()
         self.highest: dict[int, int] = {}
 
@@ -198,8 +200,8 @@ def _action(name: str, error: int | None, field: str) -> int:
 
 
 def _alternatives(conditions: list[SeccompArgument]) -> list[list[SeccompArgument]]:
-    """The conditions of one rule must all hold; but libseccomp takes one for each argument, so several of the same argument
-    are rules of their own, as in runc, of which one must hold."""
+    """The conditions of one rule must all hold; but libseccomp takes one for each argument, so several of the same
+    argument are rules of their own, as in runc, of which one must hold."""
     if len({row["index"] for row in conditions}) == len(conditions):
         return [conditions]
     return [[row] for row in conditions]

@@ -4,9 +4,9 @@
         library                         path, size, mtime, inode and version of the libseccomp that made the filters
         <hash>                          magic (8)   hash (32) of the name and the filter   the filter
 
-A name is the hash of all that a filter depends on: the profile, the machine, the kernel's release, the library as `library`
-describes it (and that must be what the library is now), and the version of our own compiler.  An entry is used only if
-it and its directory are ours alone to write, and its hash is right.  What does not fit is made anew.
+A name is the hash of all that a filter depends on: the profile, the machine, the kernel's release, the library as
+`library` describes it (and that must be what the library is now), and the version of our own compiler.  An entry is
+used only if it and its directory are ours alone, and its hash is right.  What does not fit is made anew.
 """
 
 from __future__ import annotations

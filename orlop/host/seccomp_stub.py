@@ -1,8 +1,8 @@
 """The head of a filter: ENOSYS for system calls that are newer than the profile.
 
-A profile lists what is allowed and answers everything else with an error, EPERM as a rule.  A C library that tries a new
-system call and gets EPERM gives up, where for ENOSYS it would take the old way.  So calls with a number above the
-highest that the profile names, and only those, get ENOSYS, before the filter proper is asked.  (runc does the same since 1.0.)
+A profile lists what is allowed and answers everything else with an error, EPERM as a rule.  A C library that tries a
+new system call and gets EPERM gives up, where for ENOSYS it would take the old way.  So calls with a number above the
+highest that the profile names, and only those, get ENOSYS, before the filter proper is asked.  runc does the same.
 
 Classic BPF over `struct seccomp_data`: see kernel, Documentation/userspace-api/seccomp_filter.rst.
 """
@@ -34,7 +34,9 @@ def stub(highest: dict[int, int]) -> bytes:
 
     `highest` maps the token of each architecture to the highest number that the profile names there.
     """
-    sections = [_section(token, number, highest.get(ARCH_X32)) for token, number in highest.items() if token != ARCH_X32]
+    sections = [
+        _section(token, number, highest.get(ARCH_X32)) for token, number in highest.items() if token != ARCH_X32
+    ]
     if not sections:
         return b""
     refuse = 1 + sum(map(len, sections))
@@ -53,10 +55,10 @@ def stub(highest: dict[int, int]) -> bytes:
 
 def _section(token: int, number: int, x32: int | None) -> list[_Row]:
     rows = [(_IF_EQUAL, token, _NEXT, _NOT_THIS), (_LOAD, _NUMBER, _NEXT, _NEXT)]
-    if token == ARCH_X86_64 and x32 is None:
-        # The filter has its own opinion of architectures that the profile does not name.
-        rows.append((_IF_BITS, X32_BIT, _FILTER, _NEXT))
-    elif token == ARCH_X86_64:
+    if token == ARCH_X86_64 and x32 is not None:
         rows.append((_IF_BITS, X32_BIT, _NEXT, _SKIP))
         rows.append((_IF_GREATER, x32 | X32_BIT, _REFUSE, _FILTER))
+    elif token == ARCH_X86_64:
+        # The filter has its own opinion of architectures that the profile does not name.
+        rows.append((_IF_BITS, X32_BIT, _FILTER, _NEXT))
     return [*rows, (_IF_GREATER, number, _REFUSE, _FILTER)]

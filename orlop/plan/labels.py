@@ -1,7 +1,7 @@
 """The labels of security modules: process.apparmorProfile, process.selinuxLabel, linux.mountLabel.
 
-A process tells its module through files of its own below /proc.  They are reached from the host's /proc, opened before any
-namespace is entered, so nothing that an image or a volume puts on /proc can stand in for them (CVE-2019-16884,
+A process tells its module through files of its own below /proc.  They are reached from the host's /proc, opened before
+any namespace is entered: nothing that an image or a volume puts on /proc can stand in for them (CVE-2019-16884,
 CVE-2023-28642), and a user namespace, where the kernel refuses a new procfs beside a masked one, is no obstacle.
 """
 
@@ -32,7 +32,7 @@ _LABEL_HINTS = {
     EINVAL: "the loaded policy knows no such context",
     EACCES: "the policy does not let the runtime's domain set it",
 }
-# proc and sysfs have labels by their paths; mqueue, cgroup and cgroup2 take no context= (they are filled by the kernel).
+# proc and sysfs are labelled by path; mqueue, cgroup and cgroup2 belong to more than this container.
 _UNLABELLED = ("proc", "sysfs", "mqueue", "cgroup", "cgroup2")
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _SCHED_ATTR = "<IIQiIQQQII"  # struct sched_attr, with the two clamps that config.json has no members for
 _SCHED_ATTR_SIZE = 56
 _SCHEDULER_HINTS = {
-    EPERM: "real-time policies and a nice below the runtime's need CAP_SYS_NICE on the host, which no process in a user "
-    "namespace has; SCHED_DEADLINE cannot be used together with linux.resources.cpu.cpus; real-time policies in a "
+    EPERM: "real-time policies and a nice below the runtime's need CAP_SYS_NICE on the host, which no process in a "
+    "user namespace has; SCHED_DEADLINE cannot be used together with linux.resources.cpu.cpus; real-time policies in a "
     "cgroup of version 1 need linux.resources.cpu.realtimeRuntime",
     EINVAL: "the kernel does not know the policy or a flag, or the values do not fit it: see sched_setattr(2)",
     EBUSY: "there is no bandwidth left for this SCHED_DEADLINE process",

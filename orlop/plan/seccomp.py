@@ -4,8 +4,8 @@
                                                                      └─▶ startContainer hook: load ─▶ execve
 
 So a profile need allow nothing but what the container's own programs call, and execve.  Without no_new_privs the kernel
-lets only CAP_SYS_ADMIN load a filter (seccomp(2)).  A process that shall not have it keeps it until then in its permitted
-and effective sets, from which execve(2) takes nothing over: the program's sets are the same as without.
+lets only CAP_SYS_ADMIN load a filter (seccomp(2)).  A process that shall not have it keeps it until then in its
+permitted and effective sets, from which execve(2) takes nothing over: the program's sets are the same as without.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SET_MODE_FILTER = 1
 FLAG_LOG = 2
 FLAG_SPEC_ALLOW = 4
-# TSYNC means the other threads, and there are none; WAIT_KILLABLE_RECV is the kernel's only for a filter with a listener.
+# TSYNC means the other threads, and there are none; WAIT_KILLABLE_RECV the kernel takes only with a listener.
 FLAGS = {
     "SECCOMP_FILTER_FLAG_TSYNC": 0,
     "SECCOMP_FILTER_FLAG_LOG": FLAG_LOG,
@@ -59,8 +59,8 @@ def kept_capabilities(c: Construction) -> int:
 
 
 def try_filter(c: Construction) -> None:
-    """Let the kernel check privilege and flags, while there is still somebody to hear of it: a program at no address gets
-    past both (kernel/seccomp.c, seccomp_prepare_filter), and is not loaded."""
+    """Let the kernel check privilege and flags, while there is still somebody to hear of it: a program at no address
+    gets past both (kernel/seccomp.c, seccomp_prepare_filter), and is not loaded."""
     if c.request.seccomp is None:
         return
     b = c.b
@@ -72,8 +72,8 @@ def try_filter(c: Construction) -> None:
 
 
 def _raise_capability(c: Construction) -> None:
-    """Without an object `capabilities` the sets stay as they are, but the change to another user has emptied the effective
-    one."""
+    """Without an object `capabilities` the sets stay as they are, but the change to another user has emptied the
+    effective one."""
     b = c.b
     header, sets = b.constant(pack("<II", linux.LINUX_CAPABILITY_VERSION_3, 0)), b.space(24)
     b.do("capget", header, sets)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def _notify(linux: Linux) -> Iterator[tuple[str, str]]:
-    for index, rule in enumerate((linux.get("seccomp") or {}).get("syscalls") or ()):
+    profile = linux.get("seccomp")
+    for index, rule in enumerate((profile and profile.get("syscalls")) or ()):
         if rule["action"] == "SCMP_ACT_NOTIFY":
             yield f"linux.seccomp.syscalls[{index}].action", "SCMP_ACT_NOTIFY"
 

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.system.seccomp_profile import engine_profile
 
+from orlop import system
 from orlop.host import seccomp_cache
 from orlop.host.seccomp_cache import Cache, checked, describe_library, entry_name
 from orlop.spec.types import Seccomp
+from tests.system.seccomp_profile import engine_profile
 
 PROGRAM = bytes(range(8)) * 40
 PROFILE: Seccomp = engine_profile()  # type: ignore[assignment]
@@ -65,7 +66,7 @@ def test_another_kernel_or_machine_is_another_entry(
     now = os.uname()
     names = ("sysname", "nodename", "release", "version", "machine")
     changed = os.uname_result([value if name == part else getattr(now, name) for name in names])
-    monkeypatch.setattr(seccomp_cache.os, "uname", lambda: changed)
+    monkeypatch.setattr(system, "uname", lambda: changed)
     assert kept.cache.get(PROFILE) is None
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from errno import ENOSYS
 
 import pytest
-from tests.unit.host import bpf
 
 from orlop.host.seccomp_stub import ARCH_X32, ARCH_X86_64, X32_BIT, stub
+from tests.unit.host import bpf
 
 FILTER = (0x06).to_bytes(2, "little") + b"\0\0" + bpf.ALLOW.to_bytes(4, "little")
 REFUSED = bpf.errno(ENOSYS)
@@ -17,7 +17,9 @@ def ask(highest: dict[int, int], number: int, arch: int) -> int:
 
 @pytest.mark.parametrize("arch", [bpf.X86_64, bpf.X86, bpf.AARCH64])
 @pytest.mark.parametrize(("number", "expected"), [(0, bpf.ALLOW), (300, bpf.ALLOW), (301, REFUSED), (0x7FFF, REFUSED)])
-def test_only_numbers_above_the_highest_of_their_architecture_are_refused(arch: int, number: int, expected: int) -> None:
+def test_only_numbers_above_the_highest_of_their_architecture_are_refused(
+    arch: int, number: int, expected: int
+) -> None:
     others = {bpf.X86_64: 10, bpf.X86: 10, bpf.AARCH64: 10}
     assert ask({**others, arch: 300}, number, arch) == expected
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.plan.planning import Plan, container, exec_, spec
 
 from orlop.errors import ConfigError
 from orlop.plan.facts import Facts, Request
 from orlop.program.ops import Op
 from orlop.spec.types import Spec
+from tests.unit.plan.planning import Plan, container, exec_, spec
 
 PROFILE, LABEL = "container-default", "system_u:system_r:container_t:s0:c1,c2"
 MODULES = Facts(unified=True, apparmor=True, selinux=True)
@@ -19,7 +19,10 @@ def written(plan: Plan, field: str) -> list[tuple[str, str]]:
 
 
 def test_an_apparmor_profile_is_told_for_the_next_execve() -> None:
-    for plan in (container(spec(apparmorProfile=PROFILE), facts=MODULES), exec_(spec(apparmorProfile=PROFILE), facts=MODULES)):
+    for plan in (
+        container(spec(apparmorProfile=PROFILE), facts=MODULES),
+        exec_(spec(apparmorProfile=PROFILE), facts=MODULES),
+    ):
         assert written(plan, "process.apparmorProfile") == [("self/attr/apparmor/exec", f"exec {PROFILE}")]
 
 
@@ -76,7 +79,9 @@ def with_mount_label(label: str) -> Spec:
 
 
 def test_a_mount_label_without_selinux_is_an_error() -> None:
-    with pytest.raises(ConfigError, match=r"linux.mountLabel: selinux label is specified in config, but selinux is disabled"):
+    with pytest.raises(
+        ConfigError, match=r"linux.mountLabel: selinux label is specified in config, but selinux is disabled"
+    ):
         container(with_mount_label(LABEL))
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from struct import unpack
 
 import pytest
-from tests.unit.plan.planning import container, exec_, number, spec
 
 from orlop.spec.types import Spec
+from tests.unit.plan.planning import container, exec_, number, spec
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,8 @@ from orlop.spec.types import Spec
         ({"policy": "SCHED_FIFO", "priority": 50}, (1, 0, 0, 50, 0, 0, 0)),
         ({"policy": "SCHED_RR", "priority": 1, "flags": ["SCHED_FLAG_RESET_ON_FORK"]}, (2, 1, 0, 1, 0, 0, 0)),
         ({"policy": "SCHED_BATCH", "nice": 19}, (3, 0, 19, 0, 0, 0, 0)),
-        ({"policy": "SCHED_IDLE", "flags": ["SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_KEEP_PARAMS"]}, (5, 0x30, 0, 0, 0, 0, 0)),
+        ({"policy": "SCHED_IDLE", "flags": [f"SCHED_FLAG_{name}" for name in ("UTIL_CLAMP_MIN", "KEEP_PARAMS")]},
+         (5, 0x30, 0, 0, 0, 0, 0)),
         ({"policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 2, "period": 2**63}, (6, 0, 0, 0, 1, 2, 2**63)),
     ],
 )  # fmt: skip
@@ -51,8 +52,10 @@ def with_policy(**row: object) -> Spec:
     ("row", "mode", "nodes"),
     [
         ({"mode": "MPOL_BIND", "nodes": "0"}, 2, [0]),
-        ({"mode": "MPOL_INTERLEAVE", "nodes": "0-2,63,1023", "flags": ["MPOL_F_STATIC_NODES"]}, 0x8003, [0, 1, 2, 63, 1023]),
-        ({"mode": "MPOL_PREFERRED_MANY", "nodes": "1", "flags": ["MPOL_F_RELATIVE_NODES", "MPOL_F_NUMA_BALANCING"]}, 0x6005, [1]),
+        ({"mode": "MPOL_INTERLEAVE", "nodes": "0-2,63,1023", "flags": ["MPOL_F_STATIC_NODES"]},
+         0x8003, [0, 1, 2, 63, 1023]),
+        ({"mode": "MPOL_PREFERRED_MANY", "nodes": "1", "flags": ["MPOL_F_RELATIVE_NODES", "MPOL_F_NUMA_BALANCING"]},
+         0x6005, [1]),
         ({"mode": "MPOL_WEIGHTED_INTERLEAVE", "nodes": "64"}, 6, [64]),
     ],
 )  # fmt: skip
@@ -67,7 +70,11 @@ def test_a_memory_policy_has_its_nodes_as_a_bitmap(row: dict[str, object], mode:
 @pytest.mark.parametrize(("mode", "number_of_it"), [("MPOL_DEFAULT", 0), ("MPOL_PREFERRED", 1), ("MPOL_LOCAL", 4)])
 def test_a_memory_policy_without_nodes_has_no_bitmap(mode: str, number_of_it: int) -> None:
     for row in ({"mode": mode}, {"mode": mode, "nodes": ""}):
-        assert container(with_policy(**row)).only("linux.memoryPolicy", "set_mempolicy").args[:3] == (number_of_it, 0, 0)
+        assert container(with_policy(**row)).only("linux.memoryPolicy", "set_mempolicy").args[:3] == (
+            number_of_it,
+            0,
+            0,
+        )
 
 
 def test_an_exec_has_the_memory_policy_of_the_container() -> None:

@@ -4,15 +4,21 @@ from errno import EFAULT
 from struct import unpack
 
 import pytest
-from tests.unit.plan.planning import Plan, container, exec_, number, spec
 
 from orlop.plan.facts import Request, SeccompFilter
 from orlop.plan.seccomp import CAP_SYS_ADMIN, FLAG_LOG, FLAG_SPEC_ALLOW, flags
 from orlop.spec.types import Spec
+from tests.unit.plan.planning import Plan, container, exec_, number, spec
 
 FIELD = "linux.seccomp"
 CODE = bytes.fromhex("060000000000ff7f")  # return ALLOW
-NO_CAPABILITIES = {"bounding": [], "effective": [], "permitted": [], "inheritable": [], "ambient": []}
+NO_CAPABILITIES: dict[str, list[str]] = {
+    "bounding": [],
+    "effective": [],
+    "permitted": [],
+    "inheritable": [],
+    "ambient": [],
+}
 
 
 def request(**more: object) -> Request:

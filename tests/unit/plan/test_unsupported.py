@@ -3,11 +3,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.unit.plan.planning import container, spec
 
 from orlop.errors import ConfigError
 from orlop.plan.unsupported import refuse_unsupported
 from orlop.spec.types import Spec
+from tests.unit.plan.planning import container, spec
 
 
 def seccomp(config: Spec) -> None:
@@ -61,7 +61,8 @@ def test_everything_that_is_not_available_is_told_at_once() -> None:
 
 def test_a_listener_without_a_rule_that_asks_it_is_ignored() -> None:
     config = spec()
-    config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/agent", "listenerMetadata": "x"}
+    agent = {"listenerPath": "/run/agent", "listenerMetadata": "x"}
+    config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", **agent}  # type: ignore[typeddict-item]
     refuse_unsupported(config)
 
 
