@@ -175,7 +175,7 @@ class _Explanation:
         if isinstance(value, Register) or value:
             parts.append(self._value(op, 1))
         if payload:
-            parts.append(f"{self._value(op, 3)} bytes of {self._value(op, 2, 'buf')}")
+            parts.append(f"{self._value(op, 3)} bytes at {self._value(op, 2, 'buf')}")
         parts += [self._value(op, 4 + place) for place, fd in enumerate(fds) if isinstance(fd, Register) or fd >= 0]
         return f"{text}: {', '.join(parts)}" if parts else text
 

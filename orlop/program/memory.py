@@ -129,8 +129,10 @@ class Memory:
     def _pointer(self, value: int, _length: int) -> str:
         if not value:
             return "NULL"
-        name = self._filled.get(value, hex(value))
-        return name if name[0] == "<" else f"&{name}"
+        name = self._filled.get(value, "")
+        if name[:1] == "<":
+            return name
+        return f"&{name or (self.place(value, whole=True) if self._start(value) is not None else hex(value))}"
 
     def _strings(self, value: int, _length: int) -> str:
         out = []

@@ -91,7 +91,7 @@ class Names:
         if op.kind != CALL:
             return ["answer"]
         if op.name == "openat2":
-            return ["/" + self._text(args[1])]
+            return ["/" + self._text(args[1]).lstrip("/")]
         if op.name in ("openat", "open_tree"):
             return self._opened(op)
         if op.name == "fsopen":
