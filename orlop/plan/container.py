@@ -23,6 +23,7 @@ from orlop.plan.construction import Construction
 from orlop.plan.credentials import (
     change_user,
     enter_working_directory,
+    enter_as_root,
     make_working_directory,
     no_new_privileges,
     set_capabilities,
@@ -86,6 +87,7 @@ def build_the_root(c: Construction) -> None:
     create_container_hooks(c)
     open_console(c)
     set_sysctls(c)
+    make_working_directory(c)
     mask_paths(c)
     read_only_paths(c)
     read_only(c)
@@ -125,7 +127,7 @@ def container_program(spec: Spec, facts: Facts, request: Request) -> Program:
     memory_policy(c)
     own_streams(c)
     shrink_bounding_set(c)
-    make_working_directory(c)
+    enter_as_root(c)
     change_user(c)
     enter_working_directory(c)
     set_capabilities(c)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from _struct import pack
-from errno import EACCES, EINVAL, ENOENT, ENOTDIR, EPERM
+from errno import EACCES, EEXIST, EINVAL, ENOENT, ENOTDIR, EPERM
 
 from orlop.plan import paths
 from orlop.plan.seccomp import kept_capabilities
@@ -57,7 +57,7 @@ def change_user(c: Construction) -> None:
     b.do("umask", DEFAULT_UMASK if umask is None else umask)
     b.purpose("process.user", "unable to keep capabilities while the user changes")
     b.do("prctl", linux.PR_SET_KEEPCAPS, 1, 0, 0, 0)
-    groups = user.get("additionalGids") or []
+    groups = list(dict.fromkeys(user.get("additionalGids") or []))
     b.purpose("process.user.additionalGids", "unable to set supplementary groups", _UNMAPPED)
     b.do("setgroups", len(groups), pack(f"<{len(groups)}I", *groups) or b"\0", ignore=() if groups else (EPERM,))
     b.purpose("process.user.gid", f"unable to set gid {gid}", _UNMAPPED)
@@ -67,35 +67,43 @@ def change_user(c: Construction) -> None:
 
 
 def make_working_directory(c: Construction) -> None:
-    """A working directory that is missing is made, while the process still may."""
+    """A working directory that is missing is made, while the root file system can be written to."""
     cwd = paths.clean(c.process.get("cwd") or "/")
+    if cwd == ".":
+        return
+    assert c.root is not None
     b = c.b
     b.purpose("process.cwd", f'unable to make the working directory "/{cwd}"')
-    root = b.get("openat", linux.AT_FDCWD, "/", linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, 0)
-    if cwd == ".":
-        b.do("fchdir", root)
-        c.working = root
-        return
-    missing, there, refused, later = Label(), Label(), Label(), Label()
-    c.inside = b.register()
-    b.set(c.inside, 0)
-    how = b.open_how(linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, 0, paths.IN_ROOT)
-    forbidden = {EACCES: later, EPERM: later}
-    handle = b.get("openat2", root, cwd, how, OPEN_HOW_SIZE, on={ENOENT: missing, **forbidden})
+    missing, there = Label(), Label()
+    handle = paths.look_up(b, c.root, cwd, on={ENOENT: missing, EACCES: there})
+    b.close(handle)
     b.jump(there)
     b.place(missing)
-    parent, name = paths.make_parents(b, root, cwd)
-    b.do("mkdirat", parent, name, 0o755)
-    if parent is not root:
+    parent, name = paths.make_parents(b, c.root, cwd)
+    b.do("mkdirat", parent, name, 0o755, ignore=(EEXIST,))
+    if parent is not c.root:
         b.close(parent)
-    b.do("openat2", root, cwd, how, OPEN_HOW_SIZE, result=handle.number, on=forbidden)
     b.place(there)
-    b.do("fchdir", handle, on={EACCES: refused, EPERM: refused})
-    b.set(c.inside, 1)
-    b.place(refused)
-    b.close(handle)
-    b.place(later)
+
+
+def enter_as_root(c: Construction) -> None:
+    """Into the working directory while the process may look everything up; where root may not (NFS), its user will."""
+    cwd = paths.clean(c.process.get("cwd") or "/")
+    b = c.b
+    b.purpose("process.cwd", f'chdir to cwd ("/{cwd}") set in config.json failed', _CWD_HINTS)
+    root = b.get("openat", linux.AT_FDCWD, "/", linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, 0)
     c.working = root
+    if cwd == ".":
+        b.do("fchdir", root)
+        return
+    later = Label()
+    how = b.open_how(linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, 0, paths.IN_ROOT)
+    forbidden = {EACCES: later, EPERM: later}
+    handle = b.get("openat2", root, cwd, how, OPEN_HOW_SIZE, on=forbidden)
+    b.do("fchdir", handle, on=forbidden)
+    b.do("close", handle)
+    b.place(later)
+    b.free(handle)
 
 
 def enter_working_directory(c: Construction) -> None:

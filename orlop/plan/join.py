@@ -25,7 +25,7 @@ from orlop.plan.container import protect
 from orlop.plan.credentials import (
     change_user,
     enter_working_directory,
-    make_working_directory,
+    enter_as_root,
     no_new_privileges,
     set_capabilities,
     shrink_bounding_set,
@@ -78,7 +78,7 @@ def exec_program(spec: Spec, process: Process, facts: Facts, request: Request) -
     memory_policy(c)
     own_streams(c)
     shrink_bounding_set(c)
-    make_working_directory(c)
+    enter_as_root(c)
     change_user(c)
     enter_working_directory(c)
     set_capabilities(c)

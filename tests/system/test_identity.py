@@ -12,7 +12,7 @@ import pytest
 
 from orlop.spec.capabilities import CAPABILITIES
 from tests.system.bundles import Bundle
-from tests.system.command import Runtime
+from tests.system.command import error_line, Runtime
 
 pytestmark = pytest.mark.usefixtures("clean_host")
 
@@ -67,8 +67,19 @@ def test_a_working_directory_that_is_missing_is_made(runtime: Runtime, bundle: B
 
 
 def test_a_working_directory_that_cannot_be_made_is_named(runtime: Runtime, bundle: Bundle) -> None:
-    line = runtime.refuses(bundle.set("process.cwd", "/new/deep").args("true"))
-    assert "/new/deep" in line and "read-only file system" in line
+    line = runtime.refuses(bundle.set("process.cwd", "/proc/new").args("true"))
+    assert "/proc/new" in line and "no such file or directory" in line
+
+
+def test_a_working_directory_is_made_below_a_root_that_will_be_read_only(runtime: Runtime, bundle: Bundle) -> None:
+    done = runtime.run(bundle.set("process.cwd", "/new/deep").set("root.readonly", True).args("pwd"))
+    assert done.lines == ["/new/deep"]
+
+
+def test_an_exec_does_not_make_its_working_directory(runtime: Runtime, bundle: Bundle) -> None:
+    with runtime.created(bundle.args("sleep", "1000")) as container:
+        line = error_line(runtime("exec", "--cwd", "/new/deep", container.id, "true", status=255))
+        assert "/new/deep" in line and "no such file or directory" in line
 
 
 def test_a_working_directory_that_is_a_file_is_refused(runtime: Runtime, bundle: Bundle) -> None:
