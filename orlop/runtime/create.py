@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from orlop import system as os
+import fcntl
 import time
 
 from orlop.cgroup.choose import new
@@ -43,6 +44,7 @@ class Creation:
     def __init__(self, container_id: str, options: Options) -> None:
         """Read and check everything that can be checked before anything is made."""
         check_id(container_id)
+        check_preserved(options)
         self.options = options
         self.bundle = Bundle(options.bundle)
         spec = self.bundle.spec
@@ -103,7 +105,7 @@ class Creation:
             store.save(self.record)
             store.save_config(self.bundle.data)
             if fifo:
-                os.mkfifo(f"{store.path}/{FIFO}", 0o600)
+                store.make_fifo()
             resources = (spec.get("linux") or {}).get("resources")
             devices = [row["path"] for row in (spec.get("linux") or {}).get("devices") or []]
             self.cgroup.create(resources, device_paths=devices)  # type: ignore[arg-type]
@@ -163,10 +165,10 @@ class Creation:
 
     def undo(self) -> Steps[None]:
         """Leave nothing behind: process, cgroup, state; then poststop hooks, whose failures are only told."""
-        if self.launch is not None:
-            self.launch.abandon()
         try:
-            self.cgroup.kill()
+            if self.launch is not None:  # before that the cgroup may be another container's
+                self.launch.abandon()
+                self.cgroup.kill()
             self.cgroup.undo()
         except OrlopError as error:
             self.options.log("warning", str(error))
@@ -207,6 +209,19 @@ def check_console(creation: Creation, options: Options, *, detached: bool) -> No
     if options.console_socket and not (creation.terminal and detached):
         message = "cannot use console socket if runc will not detach or allocate tty"
         raise ConfigError(message, hint="leave out --console-socket, or set process.terminal to true and detach")
+
+
+def check_preserved(options: Options) -> None:
+    """Refuse to pass on a descriptor that the caller did not give us: what we have opened ourselves closes on exec."""
+    first = 3 + options.listen_fds
+    for index in range(options.preserve_fds):
+        try:
+            given = not fcntl.fcntl(first + index, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+        except OSError:
+            given = False
+        if not given:
+            message = f"unable to stat preserved-fd {index} (of {options.preserve_fds}): bad file descriptor"
+            raise ConfigError(message, hint=f"descriptor {first + index} must be open, and not close on exec")
 
 
 def listen_environment(options: Options) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from orlop.host.process import handle
 from orlop.plan.facts import CgroupEntry, Request
 from orlop.plan.join import PIDFD_AFTER_CONTROL, exec_program
 from orlop.runtime.container import PAUSED, STOPPED, Found
-from orlop.runtime.create import listen_environment, write_pid_file
+from orlop.runtime.create import check_preserved, listen_environment, write_pid_file
 from orlop.runtime.foreground import Foreground
 from orlop.runtime.launch import Launch
 from orlop.runtime.seccomp import seccomp_filter
@@ -105,6 +105,7 @@ def spawn_in(container_id: str, request: ExecRequest, options: Options) -> int:
 
 def _launch(container_id: str, request: ExecRequest, options: Options) -> tuple[Launch, int]:
     """What there is to run, and a pidfd of the container's init."""
+    check_preserved(options)
     found = Found(container_id, options)
     status = found.status()
     if status == STOPPED:

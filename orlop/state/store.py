@@ -97,6 +97,10 @@ class Store:
         """Make the directory, and the root if need be.  Raises StateError when the id is in use."""
         try:
             os.makedirs(root, 0o700, exist_ok=True)
+        except OSError as error:
+            hint = "choose a directory that can be written to with --root"
+            raise OrlopError(f"unable to make the state directory {root}: {error.strerror}", hint=hint) from None
+        try:
             os.mkdir(self.path, 0o711)
         except FileExistsError:
             message = f"container with given ID already exists: {self.container_id}"
@@ -124,6 +128,13 @@ class Store:
             os.rename(aside, f"{self.path}/{name}")
         except OSError as error:
             raise OrlopError(f"unable to write {self.path}/{name}: {error.strerror}") from None
+
+    def make_fifo(self) -> None:
+        """Make the fifo on which the container waits for start."""
+        try:
+            os.mkfifo(f"{self.path}/{FIFO}", 0o600)
+        except OSError as error:
+            raise OrlopError(f"unable to make {self.path}/{FIFO}: {error.strerror}") from None
 
     def save_config(self, data: bytes) -> None:
         """Keep the config: what the bundle holds later has no effect (runtime-spec, lifecycle)."""
