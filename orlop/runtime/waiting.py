@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 
 
 def drive(steps: Steps[T]) -> T:
-    """Run steps to their end, and return what they return.  Blocks."""
+    """Run steps to their end, and return what they return.  Blocks.
+
+    An interruption of the wait (KeyboardInterrupt, say) is theirs to clean up after, and they may wait again for that.
+    """
     try:
         wait = next(steps)
         while True:
-            wait = steps.send(readable(*wait))
+            try:
+                ready = readable(*wait)
+            except BaseException as error:
+                wait = steps.throw(error)
+            else:
+                wait = steps.send(ready)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
-    except BaseException as error:
-        steps.close()
-        raise error
 
 
 def readable(descriptor: int, deadline: float | None) -> bool:
