@@ -14,8 +14,8 @@ The import system takes longer to find a module than the module takes to run.  S
 are not imported: `preload` makes them, in an order in which each finds those it needs, from the bytes that are read anyway.
 
 A pack is trusted as a .pyc is, with the same checks and two more: a module whose source has another mtime or size is
-left to the ordinary importer; the head and each module are hashed, because another process may replace the file between
-two reads; and a directory or file that someone other than root or us can write to is neither used nor written.
+left to the ordinary importer; the head and each module that is read by itself are hashed, because another process may
+replace the file between two reads; and a directory or file that someone other than root or us can write to is neither used nor written.
 A pack that does not fit is ignored and removed, and the next command writes it again.
 """
 
@@ -163,7 +163,11 @@ def preload(root: str, file: int, start: int, group: Place | None) -> None:
         if package:
             inside["__path__"] = [source.rpartition("/")[0]]
         inside["__package__"] = name if package else parent
-        exec(code, inside)
+        try:
+            exec(code, inside)
+        except BaseException:
+            del modules[name]
+            return  # whoever imports it gets the error
         if parent:
             setattr(modules[parent], last, module)
 

@@ -15,6 +15,7 @@ EXPECTED = (
     "needs cgroup v1",
     "this host has no usable controller",
     "this is the run on only version 2",
+    "there is no other part",
     "this kernel",  # ... does not account swap
     "slow",
 )
