@@ -321,3 +321,8 @@ def test_a_cached_filter_needs_no_ctypes(runtime: Runtime, bundle: Bundle, cache
     argv = [strace, "-f", "-e", "trace=openat", *runtime.command("run", "-b", bundle.path, runtime.new_id())]
     done = subprocess.run(argv, capture_output=True, text=True)
     assert "libseccomp" not in done.stderr and "_ctypes" not in done.stderr
+
+
+def test_a_profile_that_allows_not_even_execve_ends_the_container(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.set("linux.seccomp", profile(default="SCMP_ACT_ERRNO")).args("true")
+    assert runtime.run(bundle, status=None).status != 0
