@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.system.snapshot import reap
 
 PATIENCE = 20.0  # seconds until a command that hangs fails its test
 
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')  # the values of a log line; the first is the time
 _numbers = itertools.count(1)
 
 
@@ -191,11 +193,11 @@ def end(pid: int) -> None:
 
 
 def error_line(done: Done) -> str:
-    """The message of a command that failed: exactly one line."""
+    """What a command that failed says, its message and its hint: exactly one line."""
     lines = done.stderr.splitlines()
     assert len(lines) == 1, done
     assert "internal error" not in lines[0] and "Traceback" not in lines[0], done
-    return lines[0]
+    return " ".join(json.loads(text) for text in _QUOTED.findall(lines[0])[1:]) or lines[0]
 
 
 def _content(file: IO[bytes]) -> str:

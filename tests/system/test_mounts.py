@@ -1,0 +1,476 @@
+"""Mounts as the container sees them: option words, propagation, binds, masks, devices; and what a hostile image tries."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.system.bundles import Bundle
+from tests.system.command import Runtime, error_line
+
+pytestmark = pytest.mark.usefixtures("clean_host")
+
+
+class Seen:
+    """A line of /proc/self/mountinfo."""
+
+    def __init__(self, line: str) -> None:
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        self.root, self.point = fields[3], fields[4]
+        self.options = set(fields[5].split(","))
+        self.tags = [field.split(":")[0] for field in fields[6:]]
+        self.kind, self.source, data = after.split()
+        self.data = set(data.split(","))
+
+
+def mounts(runtime: Runtime, bundle: Bundle) -> dict[str, Seen]:
+    """The mounts in the container by their place; of several on one, the last."""
+    lines = runtime.run(bundle.args("cat", "/proc/self/mountinfo")).lines
+    return {seen.point: seen for seen in map(Seen, lines)}
+
+
+@contextmanager
+def mounted(place: Path, *words: str) -> Iterator[Path]:
+    """A tmpfs of the host's."""
+    place.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", *words, "orlop-test", str(place)], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-R", str(place)], check=True)
+
+
+# Option words
+
+
+FLAG_WORDS = ["ro", "nosuid", "nodev", "noexec", "nodiratime", "noatime", "relatime", "nosymfollow"]
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "bind"])
+@pytest.mark.parametrize("word", FLAG_WORDS)
+def test_a_flag_is_in_force(runtime: Runtime, bundle: Bundle, place: Path, kind: str, word: str) -> None:
+    if kind == "tmpfs":
+        bundle.mount("/tmp", "tmpfs", "tmpfs", word)
+    else:
+        bundle.bind(place, "/tmp", "rbind", word)
+    assert word in mounts(runtime, bundle)["/tmp"].options
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "bind"])
+def test_strict_access_times_are_in_force(runtime: Runtime, bundle: Bundle, place: Path, kind: str) -> None:
+    if kind == "tmpfs":
+        bundle.mount("/tmp", "tmpfs", "tmpfs", "strictatime")
+    else:
+        bundle.bind(place, "/tmp", "rbind", "strictatime")
+    assert not {"relatime", "noatime"} & mounts(runtime, bundle)["/tmp"].options
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("ro", "rw"), ("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec"), ("noatime", "atime"), ("nosymfollow", "symfollow")],
+)
+def test_the_later_of_two_words_wins(runtime: Runtime, bundle: Bundle, first: str, second: str) -> None:
+    bundle.mount("/tmp", "tmpfs", "tmpfs", first, second).mount("/etc", "tmpfs", "tmpfs", second, first)
+    seen = mounts(runtime, bundle)
+    assert first not in seen["/tmp"].options
+    assert first in seen["/etc"].options
+
+
+def test_a_bind_mount_without_flags_keeps_those_of_its_source(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    with mounted(place / "fs", "-o", "nosuid,noexec,noatime") as source:
+        bundle.bind(source, "/tmp", "rbind")
+        assert {"nosuid", "noexec", "noatime", "rw"} <= mounts(runtime, bundle)["/tmp"].options
+
+
+def test_a_bind_mount_with_flags_has_exactly_these(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    with mounted(place / "fs", "-o", "nosuid,noexec") as source:
+        bundle.bind(source, "/tmp", "rbind", "nodev")
+        options = mounts(runtime, bundle)["/tmp"].options
+        assert "nodev" in options and not {"nosuid", "noexec"} & options
+
+
+def test_a_bind_mount_is_not_recursive_unless_it_is_rbind(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    with mounted(place / "fs") as source, mounted(source / "inner") as inner:
+        (inner / "file").touch()
+        bundle.bind(source, "/tmp", "bind").bind(source, "/etc", "rbind")
+        assert runtime.shell(bundle, "ls /tmp/inner; ls /etc/inner") == ["file"]
+
+
+def test_a_plain_read_only_word_covers_only_the_top(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    with mounted(place / "fs") as source, mounted(source / "inner"):
+        seen = mounts(runtime, bundle.bind(source, "/tmp", "rbind", "ro"))
+        assert "ro" in seen["/tmp"].options
+        assert "rw" in seen["/tmp/inner"].options
+
+
+@pytest.mark.parametrize("word", ["ro", "nosuid", "nodev", "noexec", "noatime"])
+def test_a_recursive_word_covers_the_whole_tree(runtime: Runtime, bundle: Bundle, place: Path, word: str) -> None:
+    with mounted(place / "fs") as source, mounted(source / "inner"):
+        seen = mounts(runtime, bundle.bind(source, "/tmp", "rbind", "r" + word))
+        assert word in seen["/tmp"].options and word in seen["/tmp/inner"].options
+
+
+def test_a_recursive_word_can_clear_a_flag_in_the_whole_tree(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    with mounted(place / "fs", "-o", "noexec") as source, mounted(source / "inner", "-o", "noexec"):
+        seen = mounts(runtime, bundle.bind(source, "/tmp", "rbind", "rexec"))
+        assert "noexec" not in seen["/tmp"].options and "noexec" not in seen["/tmp/inner"].options
+
+
+def test_the_data_of_a_file_system_gets_there(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.mount("/tmp", "tmpfs", "scratch", "size=64k", "mode=1700", "uid=3", "gid=4", "nr_inodes=10")
+    seen = mounts(runtime, bundle)["/tmp"]
+    assert seen.source == "scratch"
+    assert {"size=64k", "mode=1700", "uid=3", "gid=4", "nr_inodes=10"} <= seen.data
+
+
+def test_an_option_that_the_file_system_does_not_know_is_refused(runtime: Runtime, bundle: Bundle) -> None:
+    line = runtime.refuses(bundle.mount("/tmp", "tmpfs", "tmpfs", "flavour=sweet").args("true"))
+    assert 'error mounting "tmpfs" to rootfs at "/tmp"' in line and "flavour" in line
+
+
+def test_an_unknown_word_for_a_bind_mount_is_refused(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    line = runtime.refuses(bundle.bind(place, "/tmp", "rbind", "rorw").args("true"))
+    assert "bind mounts cannot have any filesystem-specific options" in line and "rorw" in line
+
+
+def test_an_unknown_file_system_is_named(runtime: Runtime, bundle: Bundle) -> None:
+    line = runtime.refuses(bundle.mount("/tmp", "cloudfs", "x").args("true"))
+    assert "cloudfs" in line and "/tmp" in line and "no such device" in line
+
+
+def test_tmpcopyup_copies_what_the_tmpfs_covers(runtime: Runtime, bundle: Bundle) -> None:
+    source = bundle.rootfs / "data"
+    (source / "deep").mkdir(parents=True)
+    (source / "file").write_text("content\n")
+    (source / "file").chmod(0o640)
+    (source / "link").symlink_to("file")
+    (source / "deep/other").write_text("other\n")
+    os.chown(source / "deep", 7, 8)
+    bundle.mount("/data", "tmpfs", "tmpfs", "tmpcopyup")
+    script = "cat /data/link /data/deep/other; stat -c '%a' /data/file; stat -c '%u %g' /data/deep; echo new > /data/new"
+    assert runtime.shell(bundle, script) == ["content", "other", "640", "7 8"]
+    assert not (source / "new").exists()
+
+
+def test_a_tmpfs_takes_the_mode_of_the_directory_it_covers(runtime: Runtime, bundle: Bundle) -> None:
+    (bundle.rootfs / "tmp").chmod(0o1751)
+    bundle.mount("/tmp", "tmpfs", "tmpfs", "nodev")
+    assert runtime.shell(bundle, "stat -c %a /tmp") == ["1751"]
+
+
+# Propagation
+
+
+@pytest.mark.parametrize(
+    ("word", "tags"),
+    [("rprivate", []), ("private", []), ("rslave", ["master"]), ("slave", ["master"]), ("rshared", ["shared"])],
+)
+def test_a_bind_mount_has_the_propagation_asked_for(
+    runtime: Runtime, bundle: Bundle, place: Path, word: str, tags: list[str]
+) -> None:
+    with mounted(place / "fs") as source:
+        subprocess.run(["mount", "--make-shared", str(source)], check=True)
+        assert mounts(runtime, bundle.bind(source, "/tmp", "rbind", word))["/tmp"].tags == tags
+
+
+def test_a_mount_of_the_host_reaches_a_slave_in_a_running_container(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    with mounted(place / "fs") as source:
+        subprocess.run(["mount", "--make-shared", str(source)], check=True)
+        (source / "later").mkdir()
+        bundle.bind(source, "/tmp", "rbind", "rslave").args("sleep", "1000")
+        with runtime.running(bundle) as container, mounted(source / "later") as later:
+            (later / "file").touch()
+            assert container.shell("ls /tmp/later") == ["file"]
+
+
+def test_a_mount_in_a_container_does_not_reach_the_host(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    with mounted(place / "fs") as source:
+        subprocess.run(["mount", "--make-shared", str(source)], check=True)
+        (source / "sub").mkdir()
+        bundle.bind(source, "/tmp", "rbind").mount("/tmp/sub", "tmpfs", "tmpfs").args("touch", "/tmp/sub/file")
+        runtime.run(bundle)
+        assert list((source / "sub").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "tags"),
+    [("shared", ["shared"]), ("rshared", ["shared"]), ("rslave", []), ("rprivate", []), ("unbindable", ["unbindable"]), ("", [])],
+)
+def test_the_root_has_the_propagation_asked_for(runtime: Runtime, bundle: Bundle, word: str, tags: list[str]) -> None:
+    bundle.set("linux.rootfsPropagation", word)
+    seen = mounts(runtime, bundle)["/"].tags
+    assert [tag for tag in seen if tag not in ("master", "propagate_from")] == tags
+
+
+# Binds
+
+
+def test_a_file_is_bound_onto_a_file(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    (place / "hosts").write_text("bound\n")
+    assert runtime.shell(bundle.bind(place / "hosts", "/etc/hosts"), "cat /etc/hosts") == ["bound"]
+
+
+def test_a_place_that_is_missing_is_made(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    (place / "file").write_text("bound\n")
+    bundle.bind(place / "file", "/new/deep/file").bind(place, "/other/dir")
+    assert runtime.shell(bundle, "cat /new/deep/file /other/dir/file") == ["bound", "bound"]
+
+
+def test_a_directory_is_not_bound_onto_a_file(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    line = runtime.refuses(bundle.bind(place, "/etc/passwd").args("true"))
+    assert "/etc/passwd" in line and "not a directory" in line
+
+
+def test_a_relative_source_begins_at_the_bundle(runtime: Runtime, bundle: Bundle) -> None:
+    (bundle.path / "data").mkdir()
+    (bundle.path / "data/file").write_text("mine\n")
+    assert runtime.shell(bundle.bind("data", "/tmp"), "cat /tmp/file") == ["mine"]
+
+
+def test_a_source_may_be_a_symbolic_link_of_the_host(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    (place / "dir").mkdir()
+    (place / "dir/file").write_text("there\n")
+    (place / "link").symlink_to("dir")
+    assert runtime.shell(bundle.bind(place / "link", "/tmp"), "cat /tmp/file") == ["there"]
+
+
+def test_a_source_that_only_root_can_reach_is_bound_in_a_user_namespace(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    (place / "closed/data").mkdir(parents=True)
+    (place / "closed").chmod(0o700)
+    (place / "closed/data/file").write_text("reached\n")
+    assert runtime.shell(bundle.user_namespace().bind(place / "closed/data", "/tmp"), "cat /tmp/file") == ["reached"]
+
+
+def test_a_device_node_is_bound(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.bind("/dev/zero", "/dev/nought", "bind")
+    assert runtime.shell(bundle, "head -c 3 /dev/nought | wc -c") == ["3"]
+
+
+def test_mounts_are_made_in_their_order(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    (place / "below").touch()
+    bundle.bind(place, "/tmp").mount("/tmp", "tmpfs", "tmpfs").bind(place, "/tmp/inner")
+    assert runtime.shell(bundle, "ls /tmp; ls /tmp/inner") == ["inner", "below"]
+
+
+def test_a_read_only_tmpfs_takes_mounts_within_it(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    bundle.mount("/tmp", "tmpfs", "tmpfs", "ro").bind(place, "/tmp/inner")
+    assert runtime.shell(bundle, "touch /tmp/x 2>/dev/null || echo refused; ls /tmp") == ["refused", "inner"]
+
+
+def test_many_mounts_are_no_obstacle(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    for number in range(300):
+        bundle.bind(place, f"/tmp/{number}", "bind", "ro")
+    assert runtime.shell(bundle, "ls /tmp | wc -l; cut -d' ' -f5 /proc/self/mountinfo | grep -c ^/tmp/") == ["300", "300"]
+
+
+# The root
+
+
+def test_a_read_only_root_cannot_be_written(runtime: Runtime, bundle: Bundle) -> None:
+    done = runtime.run(bundle.args("touch", "/file"), status=1)
+    assert "Read-only file system" in done.stderr
+
+
+def test_a_writable_root_can_be_written(runtime: Runtime, bundle: Bundle) -> None:
+    runtime.run(bundle.writable().args("touch", "/file"))
+    assert (bundle.rootfs / "file").exists()
+
+
+def test_the_hosts_mounts_are_not_in_the_container(runtime: Runtime, bundle: Bundle) -> None:
+    expected = {"/", "/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/sys/fs/cgroup"}
+    points = set(mounts(runtime, bundle))
+    assert {point for point in points if not point.startswith(("/proc/", "/sys/"))} == expected - {"/sys/fs/cgroup"}
+    assert "/sys/fs/cgroup" in points
+
+
+def test_mounts_below_the_root_file_system_come_along(runtime: Runtime, bundle: Bundle) -> None:
+    with mounted(bundle.rootfs / "data") as data:
+        (data / "file").touch()
+        assert runtime.shell(bundle, "ls /data") == ["file"]
+
+
+def test_no_pivot_enters_the_root_as_well(runtime: Runtime, bundle: Bundle) -> None:
+    done = runtime.run(bundle.shell("ls / | head -1; cut -d' ' -f5 /proc/self/mountinfo"), "--no-pivot")
+    assert done.lines[0] == "bin"
+    assert "/proc" in done.lines
+
+
+# Masks
+
+
+def test_masked_paths_are_empty(runtime: Runtime, bundle: Bundle) -> None:
+    (bundle.rootfs / "secrets").mkdir()
+    (bundle.rootfs / "secrets/key").write_text("key")
+    (bundle.rootfs / "etc/secret").write_text("secret")
+    bundle.set("linux.maskedPaths", ["/secrets", "/etc/secret", "/proc/keys", "/sys/firmware", "/not/there", "/etc/passwd/x"])
+    script = "ls /secrets; cat /etc/secret; cat /proc/keys; ls /sys/firmware; touch /secrets/new 2>/dev/null || echo no"
+    assert runtime.shell(bundle.writable(), script) == ["no"]
+
+
+def test_readonly_paths_are_read_only(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    bundle.writable().bind(place, "/data").set("linux.readonlyPaths", ["/data", "/tmp", "/not/there", "/etc/passwd"])
+    script = "for each in /data/x /tmp/x /etc/passwd; do (echo x > $each) 2>/dev/null || echo no; done; echo y > /etc/y"
+    assert runtime.shell(bundle, script) == ["no", "no", "no"]
+
+
+def test_the_defaults_protect_proc(runtime: Runtime, bundle: Bundle) -> None:
+    script = "cat /proc/timer_list /proc/keys 2>/dev/null; (echo 1 > /proc/sys/kernel/panic) 2>&1 | head -1"
+    lines = runtime.shell(bundle, script)
+    assert len(lines) == 1 and "Read-only" in lines[0]
+
+
+# Devices
+
+
+def test_the_default_devices_and_links_are_there(runtime: Runtime, bundle: Bundle) -> None:
+    script = "cd /dev; stat -c '%n %t:%T %a %F' null zero full random urandom tty; for l in fd stdin stdout stderr ptmx; do readlink $l; done"
+    lines = runtime.shell(bundle, script)
+    numbers = {"null": "1:3", "zero": "1:5", "full": "1:7", "random": "1:8", "urandom": "1:9", "tty": "5:0"}
+    assert lines[:6] == [f"{name} {number} 666 character special file" for name, number in numbers.items()]
+    assert lines[6:] == ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx"]
+
+
+def test_devices_of_the_config_are_made(runtime: Runtime, bundle: Bundle) -> None:
+    rows = [
+        {"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o640, "uid": 5, "gid": 6},
+        {"path": "/dev/deep/disk", "type": "b", "major": 7, "minor": 3},
+        {"path": "/dev/queue", "type": "p", "fileMode": 0o600},
+        {"path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o600},
+        {"path": "/dev/large", "type": "c", "major": 300, "minor": 70000},
+    ]
+    bundle.set("linux.devices", rows)
+    lines = runtime.shell(bundle, "cd /dev; stat -c '%n %t:%T %a %u:%g %F' fuse deep/disk queue null large")
+    assert lines == [
+        "fuse a:e5 640 5:6 character special file",
+        "deep/disk 7:3 666 0:0 block special file",
+        "queue 0:0 600 0:0 fifo",
+        "null 1:3 600 0:0 character special file",
+        "large 12c:11170 666 0:0 character special file",
+    ]
+
+
+def test_the_device_rules_are_in_force(runtime: Runtime, bundle: Bundle) -> None:
+    rows = [{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11}]
+    bundle.set("linux.devices", rows).shell("cat /dev/null && head -c 1 /dev/kmsg")
+    assert "not permitted" in runtime.run(bundle, status=1).stderr
+
+
+def test_a_dev_that_is_the_hosts_is_left_alone(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.without_mount("/dev", "/dev/pts", "/dev/shm", "/dev/mqueue").bind("/dev", "/dev", "rbind")
+    assert runtime.shell(bundle, "ls -d /dev/kmsg") == ["/dev/kmsg"]
+
+
+def test_a_ptmx_that_the_image_holds_is_replaced(runtime: Runtime, bundle: Bundle) -> None:
+    (bundle.rootfs / "dev").mkdir()
+    (bundle.rootfs / "dev/ptmx").write_text("not a device")
+    bundle.without_mount("/dev").writable()
+    assert runtime.shell(bundle, "readlink /dev/ptmx") == ["pts/ptmx"]
+
+
+# A hostile image
+
+
+@pytest.mark.parametrize("target", ["/etc", "/", "../../../../../../etc", "/proc/self/root/etc", "/proc/1/root/etc"])
+def test_a_destination_that_is_a_link_stays_in_the_root(
+    runtime: Runtime, bundle: Bundle, place: Path, target: str
+) -> None:
+    (place / "mark").touch()
+    (bundle.rootfs / "trap").symlink_to(target)
+    before = sorted(os.listdir("/etc"))
+    done = runtime.run(bundle.bind(place, "/trap/inner").shell("ls /etc/inner"), status=None)
+    assert sorted(os.listdir("/etc")) == before
+    assert not os.path.exists("/inner")
+    if done.status == 0:
+        assert done.lines == ["mark"]
+    else:
+        assert done.status in (1, 2) and len(done.stderr.splitlines()) == 1
+
+
+def test_a_destination_with_dots_stays_in_the_root(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    (place / "mark").touch()
+    assert runtime.shell(bundle.bind(place, "/../../../tmp/../etc/dots"), "ls /etc/dots") == ["mark"]
+    assert not os.path.exists("/etc/dots")
+
+
+def test_a_file_that_is_made_does_not_follow_a_link_out(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    (place / "source").write_text("source")
+    (bundle.rootfs / "etc/out").symlink_to(place / "made")
+    runtime.run(bundle.bind(place / "source", "/etc/out").args("true"), status=None)
+    assert not (place / "made").exists()
+
+
+@pytest.mark.parametrize("name", ["proc", "sys", "dev"])
+def test_a_system_directory_that_is_a_link_is_refused(runtime: Runtime, bundle: Bundle, name: str) -> None:
+    (bundle.rootfs / "elsewhere").mkdir()
+    (bundle.rootfs / name).symlink_to("elsewhere")
+    line = runtime.refuses(bundle.args("true"))
+    assert f'to rootfs at "/{name}"' in line and "symbolic link" in line
+
+
+def test_a_dev_that_is_a_link_is_refused_even_without_a_mount(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    (bundle.rootfs / "dev").symlink_to(place)
+    bundle.without_mount("/dev", "/dev/pts", "/dev/shm", "/dev/mqueue").writable()
+    line = runtime.refuses(bundle.args("true"))
+    assert "/dev" in line and "symbolic link" in line
+    assert list(place.iterdir()) == []
+
+
+def test_devices_are_not_made_through_a_link(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    (bundle.rootfs / "trap").symlink_to(place)
+    bundle.set("linux.devices", [{"path": "/trap/disk", "type": "b", "major": 7, "minor": 3}])
+    runtime.run(bundle.writable().args("true"), status=None)
+    assert list(place.iterdir()) == []
+
+
+def test_a_masked_path_that_is_a_link_masks_what_is_in_the_root(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    (place / "file").write_text("host")
+    (bundle.rootfs / "link").symlink_to(place / "file")
+    runtime.run(bundle.set("linux.maskedPaths", ["/link"]).args("true"))
+    assert (place / "file").read_text() == "host"
+
+
+def test_a_null_device_of_the_image_is_not_what_masks(runtime: Runtime, bundle: Bundle) -> None:
+    # CVE-2025-31133
+    (bundle.rootfs / "dev").mkdir()
+    (bundle.rootfs / "dev/null").symlink_to("/proc/sys/kernel/core_pattern")
+    (bundle.rootfs / "etc/secret").write_text("secret")
+    bundle.without_mount("/dev", "/dev/pts", "/dev/shm", "/dev/mqueue").writable()
+    bundle.set("linux.maskedPaths", ["/etc/secret"])
+    done = runtime.run(bundle.args("stat", "-c", "%t:%T", "/etc/secret"), status=None)
+    if done.status == 0:
+        assert done.lines == ["1:3"]
+    else:
+        assert "/dev/null" in error_line(done)
+
+
+def test_a_sysctl_does_not_go_through_a_mount_of_the_container(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    # CVE-2025-52881: a proc that is no procfs takes the write.
+    (place / "sys/net/ipv4").mkdir(parents=True)
+    (place / "sys/net/ipv4/ip_forward").write_text("untouched")
+    bundle.bind(place, "/proc").set("linux.sysctl", {"net.ipv4.ip_forward": "1"})
+    bundle.set("linux.maskedPaths", []).set("linux.readonlyPaths", [])
+    runtime.run(bundle.args("true"))
+    assert (place / "sys/net/ipv4/ip_forward").read_text() == "untouched"
+
+
+def test_a_busy_null_device_is_a_device(runtime: Runtime, bundle: Bundle) -> None:
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        found = os.stat(f"/proc/{container.pid}/root/dev/null")
+        assert stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)
+
+
+def test_a_cgroup_mount_is_read_only_and_holds_the_controllers(runtime: Runtime, bundle: Bundle) -> None:
+    lines = runtime.shell(bundle, "ls /sys/fs/cgroup; mkdir /sys/fs/cgroup/x 2>/dev/null || echo refused")
+    assert "refused" in lines
+    assert {"memory", "pids"} <= set(lines) or "cgroup.procs" in lines
