@@ -127,6 +127,15 @@ static int inside(const struct header *header, u64 address, u64 size)
     return at < header->scratch && size <= header->scratch - at;
 }
 
+/* The same, but neither the header nor the operations: what was checked once stays as it is. */
+static int inside_data(const struct header *header, u64 address, u64 size)
+{
+    u64 at = address - PROGRAM_BASE;
+    if (at < header->size)
+        return at >= sizeof *header && at < header->ops && size <= header->ops - at;
+    return inside(header, address, size);
+}
+
 /* Memory that an operation names must be the program's own, and named directly. */
 static int memory_is_inside(const struct header *header, const struct op *op)
 {
@@ -134,9 +143,9 @@ static int memory_is_inside(const struct header *header, const struct op *op)
     switch (op->kind) {
     case KIND_LOAD:
     case KIND_STORE:
-        return !(op->registers & 3) && (a[1] == 4 || a[1] == 8) && a[0] % a[1] == 0 && inside(header, a[0], a[1]);
+        return !(op->registers & 3) && (a[1] == 4 || a[1] == 8) && a[0] % a[1] == 0 && inside_data(header, a[0], a[1]);
     case KIND_WAIT:
-        return !(op->registers & 3) && inside(header, a[0], a[1]);
+        return !(op->registers & 3) && inside_data(header, a[0], a[1]);
     case KIND_EVENT: /* the size of a payload may be a register: the kernel checks what it reads */
         return !(op->registers & 4) && (a[2] == 0 || inside(header, a[2], 0));
     default:
@@ -164,9 +173,9 @@ static long first_malformed(const struct header *header)
 {
     if (header->magic != MAGIC || header->version != VERSION || header->size < sizeof *header)
         return 0;
-    if (header->op_count == 0 || header->op_count > MAX_OPS || header->ops % 8 || header->ops > header->size)
+    if (header->op_count == 0 || header->op_count > MAX_OPS || header->ops % 8 || header->ops < sizeof *header)
         return 0;
-    if (header->op_count > (header->size - header->ops) / sizeof(struct op))
+    if (header->ops > header->size || header->op_count > (header->size - header->ops) / sizeof(struct op))
         return 0;
     const struct op *ops = (const void *)((const char *)header + header->ops);
     for (u32 i = 0; i < header->op_count; i++)
@@ -216,7 +225,7 @@ static long perform(const struct header *header, const struct op *op, u32 index,
     case KIND_WAIT:
         return wait(header, a[0], a[1]);
     default: /* KIND_FAIL */
-        return -(long)a[0];
+        return (long)(0 - a[0]);
     }
 }
 
