@@ -31,7 +31,8 @@ static inline long system_call(u64 number, const u64 *a)
                      : "rcx", "r11", "memory");
     return result;
 }
-__asm__(".section .text.start,\"ax\"\n.globl _start\n_start:\n\txor %ebp, %ebp\n\tand $-16, %rsp\n\tcall run\n\thlt\n.previous\n");
+__asm__(
+    ".section .text.start,\"ax\"\n.globl _start\n_start:\n\txor %ebp, %ebp\n\tand $-16, %rsp\n\tcall run\n\thlt\n.previous\n");
 #elif defined(__aarch64__)
 static inline long system_call(u64 number, const u64 *a)
 {
@@ -45,7 +46,8 @@ static inline long system_call(u64 number, const u64 *a)
     __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
     return (long)x0;
 }
-__asm__(".section .text.start,\"ax\"\n.globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tbl run\n\tbrk #1\n.previous\n");
+__asm__(
+    ".section .text.start,\"ax\"\n.globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tbl run\n\tbrk #1\n.previous\n");
 #else
 #error "orlop's executor is for x86-64 and AArch64"
 #endif
