@@ -96,14 +96,16 @@ def enter_as_root(c: Construction) -> None:
     if cwd == ".":
         b.do("fchdir", root)
         return
-    later = Label()
+    refused, later = Label(), Label()
+    c.inside = b.register()
+    b.set(c.inside, 0)
     how = b.open_how(linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, 0, paths.IN_ROOT)
-    forbidden = {EACCES: later, EPERM: later}
-    handle = b.get("openat2", root, cwd, how, OPEN_HOW_SIZE, on=forbidden)
-    b.do("fchdir", handle, on=forbidden)
-    b.do("close", handle)
+    handle = b.get("openat2", root, cwd, how, OPEN_HOW_SIZE, on={EACCES: later, EPERM: later})
+    b.do("fchdir", handle, on={EACCES: refused, EPERM: refused})
+    b.set(c.inside, 1)
+    b.place(refused)
+    b.close(handle)
     b.place(later)
-    b.free(handle)
 
 
 def enter_working_directory(c: Construction) -> None:
