@@ -148,7 +148,9 @@ class _Compilation:
 
     def _number(self, name: str, token: int) -> int:
         """Of a system call; negative for one that this architecture, or the library, has not."""
-        found: int = self.c.seccomp_syscall_resolve_name_arch(token, name.encode("utf-8", "surrogateescape"))
+        if not name.isascii() or "\0" in name:
+            return _UNKNOWN
+        found: int = self.c.seccomp_syscall_resolve_name_arch(token, name.encode())
         return found
 
     def _rule(self, context: int, field: str, rule: SeccompRule) -> None:

@@ -2,14 +2,20 @@
 
     /run/orlop-cache/seccomp/           root's, or /run/user/UID/orlop-cache/seccomp/ another's; mode 0700
         library                         path, size, mtime, inode and version of the libseccomp that made the filters
-        <hash>                          magic (8)   hash (32) of the name and the filter   the filter
+        <hash of the key>               magic (8)   hash of the rest (8)   size of the key (4)   key   filter
 
-A name is the hash of all that a filter depends on: the profile, the machine, the kernel's release, the library as
-`library` describes it (and that must be what the library is now), and the version of our own compiler.  An entry is
-used only if it and its directory are ours alone, and its hash is right.  What does not fit is made anew.
+The key is all that a filter depends on: the profile, the machine, the kernel's release, the library as `library`
+describes it (and that must be what the library is now), and the version of our own compiler.  An entry is used only if
+it and its directory are ours alone, its hash is right, and its key is the very one that is looked for: whoever may
+choose a profile cannot make one that passes for another.  What does not fit is made anew.
+
+The hash is the interpreter's own for its .pyc files (SipHash, 64 bits).  It finds damage; against forgery stands that
+nobody else can write here.  Those of hashlib take longer to load than the filter to find.
 """
 
 from __future__ import annotations
+
+from _imp import source_hash
 
 from orlop import system as os
 from orlop.spec.json import dump
@@ -23,23 +29,16 @@ if TYPE_CHECKING:
 # Raised with every change in what host/seccomp.py makes of a profile.
 COMPILER = 1
 MAGIC = b"orlopsc\1"
-_DIGEST = 32
-_HEAD = len(MAGIC) + _DIGEST
+_HASH = len(MAGIC)
+_SIZE = _HASH + 8
+_KEY = _SIZE + 4
 INSTRUCTION = 8
 MAX_INSTRUCTIONS = 4096  # uapi/linux/bpf_common.h, BPF_MAXINSNS
 _LIBRARY = "library"
 _MOST_ENTRIES = 256
+_LONGEST = 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-def digest(data: bytes) -> bytes:
-    """A cryptographic hash: who may choose a profile must not be able to make it pass for another."""
-    try:
-        from _blake2 import blake2b  # hashlib takes 2 ms to import
-    except ImportError:
-        from hashlib import blake2b
-    return blake2b(data, digest_size=_DIGEST).digest()
 
 
 def place() -> str:
@@ -66,8 +65,8 @@ class Cache:
             library = _read(directory, _LIBRARY, 8192)
             if library != describe_library(*_path_and_version(library)):
                 return None
-            name = entry_name(profile, library)
-            return checked(name, _read(directory, name, _HEAD + INSTRUCTION * MAX_INSTRUCTIONS))
+            key = entry_key(profile, library)
+            return checked(key, _read(directory, entry_name(key), _LONGEST))
         except (OSError, ValueError):
             return None
         finally:
@@ -81,8 +80,9 @@ class Cache:
             return
         try:
             _make_room(directory)
-            name = entry_name(profile, library)
-            _write(directory, name, MAGIC + digest(name.encode() + program) + program)
+            key = entry_key(profile, library)
+            rest = len(key).to_bytes(4, "little") + key + program
+            _write(directory, entry_name(key), MAGIC + source_hash(COMPILER, rest) + rest)
             _write(directory, _LIBRARY, library)
         except OSError:
             pass
@@ -103,20 +103,27 @@ class Cache:
         return fd
 
 
-def entry_name(profile: Seccomp, library: bytes) -> str:
-    """The name of the entry of a profile, with this library and this kernel."""
+def entry_key(profile: Seccomp, library: bytes) -> bytes:
+    """What the filter of a profile depends on, with this library and this kernel."""
     system = os.uname()
-    parts = (str(COMPILER), system.machine, system.release, library.hex(), dump(profile))
-    return digest("\0".join(parts).encode("utf-8", "surrogateescape")).hex()
+    parts = f"{COMPILER}\n{system.machine}\n{system.release}\n".encode()
+    return parts + library + dump(profile).encode("utf-8", "surrogatepass")
 
 
-def checked(name: str, data: bytes) -> bytes:
-    """The filter in the data of an entry.  Raises ValueError for any but what `put` wrote under this name."""
-    program = data[_HEAD:]
+def entry_name(key: bytes) -> str:
+    """The name of the file."""
+    return source_hash(COMPILER, key).hex()
+
+
+def checked(key: bytes, data: bytes) -> bytes:
+    """The filter in the data of an entry.  Raises ValueError for any but what `put` wrote for this key."""
+    program = data[_KEY + len(key) :]
+    if data[:_HASH] != MAGIC or data[_HASH:_SIZE] != source_hash(COMPILER, data[_SIZE:]):
+        raise ValueError("damaged")
+    if data[_SIZE:_KEY] != len(key).to_bytes(4, "little") or data[_KEY : _KEY + len(key)] != key:
+        raise ValueError("of another profile")
     if not program or len(program) % INSTRUCTION or len(program) > INSTRUCTION * MAX_INSTRUCTIONS:
         raise ValueError("not a whole number of instructions")
-    if data[: len(MAGIC)] != MAGIC or data[len(MAGIC) : _HEAD] != digest(name.encode() + program):
-        raise ValueError("damaged")
     return program
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from orlop import system
 from orlop.host import seccomp_cache
-from orlop.host.seccomp_cache import Cache, checked, describe_library, entry_name
+from orlop.host.seccomp_cache import Cache, checked, describe_library, entry_key, entry_name
 from orlop.spec.types import Seccomp
 from tests.system.seccomp_profile import engine_profile
 
@@ -30,7 +30,11 @@ class Kept:
 
     @property
     def entry(self) -> Path:
-        return self.directory / entry_name(PROFILE, self.library)
+        return self.directory / entry_name(self.key)
+
+    @property
+    def key(self) -> bytes:
+        return entry_key(PROFILE, self.library)
 
 
 @pytest.fixture
@@ -93,13 +97,16 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "magic": lambda data: flipped(data, 0),
     "hash": lambda data: flipped(data, 9),
-    "first instruction": lambda data: flipped(data, 40),
+    "size of the key": lambda data: flipped(data, 16),
+    "key": lambda data: flipped(data, 100),
+    "first instruction": lambda data: flipped(data, len(data) - len(PROGRAM)),
     "last instruction": lambda data: flipped(data, len(data) - 1),
     "an instruction short": lambda data: data[:-8],
     "a byte short": lambda data: data[:-1],
     "an instruction more": lambda data: data + data[-8:],
-    "no instruction": lambda data: data[:40],
-    "far too long": lambda data: data * 1000,
+    "no instruction": lambda data: data[: -len(PROGRAM)],
+    "only a magic": lambda data: data[:8],
+    "far too long": lambda data: data * 100,
 }
 
 
@@ -113,12 +120,12 @@ def test_no_flipped_bit_goes_unnoticed(kept: Kept) -> None:
     data = kept.entry.read_bytes()
     for at in range(len(data)):
         with pytest.raises(ValueError, match="damaged"):
-            checked(kept.entry.name, flipped(data, at))
+            checked(kept.key, flipped(data, at))
 
 
 def test_an_entry_under_another_name_is_not_used(kept: Kept) -> None:
     other: Seccomp = {**PROFILE, "defaultErrnoRet": 38}
-    kept.entry.rename(kept.directory / entry_name(other, kept.library))
+    kept.entry.rename(kept.directory / entry_name(entry_key(other, kept.library)))
     assert kept.cache.get(other) is None
 
 
