@@ -44,13 +44,19 @@ def delete(container_id: str, options: Options, *, force: bool = False) -> None:
                 message = f"cannot delete container {container_id} that is not stopped: {status}"
                 raise StateError(message, hint="stop it first with the command kill, or use --force")
             _kill(found)
-        spec = None
-        if b'"poststop"' in found.store.config():
-            spec = found.config()
+        spec = found.config() if _has_poststop(found) else None
         alone = "pid" in found.record.namespaces and found.record.init_process_pid != 0
         drive(destroy(found.store, found.record, found.cgroup, spec, options, alone=alone))
     finally:
         os.close(lock)
+
+
+def _has_poststop(found: Found) -> bool:
+    """Most configs have no such hooks, and need not be parsed to see it; a crash may have come before the config was kept."""
+    try:
+        return b'"poststop"' in found.store.config()
+    except FileNotFoundError:
+        return False
 
 
 def _kill(found: Found) -> None:
