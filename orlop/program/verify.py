@@ -15,7 +15,7 @@ from __future__ import annotations
 from orlop.program import layout, linux
 from orlop.program.calls import numbers
 from orlop.program.flow import NO_RETURN, edges, follow
-from orlop.program.layout import CALL, EVENT, LOAD, NO_REGISTER, PROGRAM_BASE, SCRATCH_BASE, STORE, WAIT
+from orlop.program.layout import CALL, EVENT, FAIL, LOAD, NO_REGISTER, PROGRAM_BASE, SCRATCH_BASE, STORE, WAIT
 from orlop.program.ops import OP_STRUCT, Register
 from orlop.program.signature import F_DUPFD, F_DUPFD_CLOEXEC, signature
 from orlop.program.structs import size
@@ -34,6 +34,7 @@ _SWEPT = -1
 _NOT_SWEPT, _IS_SWEPT = 0, 1
 
 _LAST = 0xFFFF_FFFF
+_LAST_ERRNO = 4095
 # Which argument says close-on-exec, and how.  bpf and CLONE_PIDFD do so always.
 _CLOSE_ON_EXEC = {
     "fsmount": (1, linux.FSMOUNT_CLOEXEC),
@@ -97,6 +98,8 @@ def _memory(program: Program, op: Op) -> Iterator[str]:
             yield f"{_at(op)}: {width} bytes at {address:#x} are not aligned"
         elif not _inside(program, address, width):
             yield f"{_at(op)}: {width} bytes at {address:#x} are outside of the program"
+    elif op.kind == FAIL and not (isinstance(op.args[0], int) and 0 < op.args[0] <= _LAST_ERRNO):
+        yield f"{_at(op)}: {op.args[0]} is no errno"
     elif op.kind in (WAIT, EVENT):
         address, length = op.args[:2] if op.kind == WAIT else op.args[2:4]
         needed = 0 if isinstance(length, Register) else length
