@@ -55,7 +55,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m bench", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--runs", type=int, default=30, help="rounds for each figure (default 30)")
     parser.add_argument("--json", help="write all figures to this file")
-    parser.add_argument("--orlop", default=str(HERE / "build/orlop"), help="the orlop to measure (default: build/orlop)")
+    parser.add_argument(
+        "--orlop", default=str(HERE / "build/orlop"), help="the orlop to measure (default: build/orlop)"
+    )
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 

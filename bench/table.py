@@ -13,5 +13,11 @@ def table(title: str, rows: dict[str, dict[str, float]]) -> str:
         ratios = [f"{own / medians[name]:.2f}" for name in others]
         lines.append([label, f"{own:.1f}", *(f"{medians[name]:.1f}" for name in others), *ratios])
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    text = ["  ".join(cell.ljust(width) if not i else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True))) for line in lines]
+    text = [
+        "  ".join(
+            cell.ljust(width) if not i else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
     return "\n".join([title, *("  " + line for line in text), ""])

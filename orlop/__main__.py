@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from orlop import system as os
 import sys
+
+from orlop import system as os
 
 
 def _leave(status: int) -> None:

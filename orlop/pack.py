@@ -189,7 +189,9 @@ def write(root: str) -> str | None:
     except OSError:
         return None
     try:
-        SourceFileLoader("orlop.boot", f"{root}/orlop/boot.py").get_code("orlop.boot")  # writes the .pyc, for the launcher
+        SourceFileLoader("orlop.boot", f"{root}/orlop/boot.py").get_code(
+            "orlop.boot"
+        )  # writes the .pyc, for the launcher
         with open(file, "wb") as out:
             out.write(_contents(root))
         posix.rename(temporary, place)
@@ -295,4 +297,6 @@ def _modules(directory: str, package: str) -> Iterator[tuple[str, str, bool]]:
 
 if __name__ == "__main__":
     # `python3 -m orlop.pack`: what `make` and a distribution's package do once.
-    print(write(__file__.removesuffix("/orlop/pack.py")) or "orlop/__pycache__ is not ours alone to write: no pack made")
+    print(
+        write(__file__.removesuffix("/orlop/pack.py")) or "orlop/__pycache__ is not ours alone to write: no pack made"
+    )

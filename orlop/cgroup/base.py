@@ -9,10 +9,10 @@ new → create(resources) → the first process joins → [restrict_devices] →
 from __future__ import annotations
 
 import errno
-from orlop import system as os
 
-from orlop.errors import CgroupError, ConfigError
+from orlop import system as os
 from orlop.cgroup import files
+from orlop.errors import CgroupError, ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

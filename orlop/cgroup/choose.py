@@ -8,8 +8,8 @@ from orlop.errors import CgroupError, ConfigError, OrlopError, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orlop.host.cgroups import Layout
     from orlop.cgroup.base import Cgroup
+    from orlop.host.cgroups import Layout
 
 
 def new(

@@ -6,9 +6,9 @@ cgroup file systems are the host's, nobody inside a container can put a link int
 from __future__ import annotations
 
 import errno
-from orlop import system as os
 import time
 
+from orlop import system as os
 from orlop.errors import CgroupError
 
 # What the kernel says for "you may not", also on a read-only mount.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-from orlop import system as os
 import select
 import time
 
-from orlop.errors import CgroupError
+from orlop import system as os
 from orlop.cgroup import files
+from orlop.errors import CgroupError
 
 # Version 1 cannot freeze reliably while processes keep appearing: it stays in FREEZING until told again.
 _TRIES = 1000

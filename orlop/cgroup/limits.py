@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 
-from orlop.errors import CgroupError
 from orlop.cgroup import files
 from orlop.cgroup.fields import OPTIONAL, READ_BACK
+from orlop.errors import CgroupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 
-from orlop.errors import CgroupError
 from orlop.cgroup.base import Cgroup
+from orlop.errors import CgroupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-from orlop import system as os
 
-from orlop.errors import CgroupError, ConfigError
+from orlop import system as os
 from orlop.cgroup import files
 from orlop.cgroup.base import Cgroup, below_path
+from orlop.errors import CgroupError, ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 
-from orlop.errors import CgroupError
 from orlop.cgroup import files
 from orlop.cgroup.base import Cgroup, below_path
+from orlop.errors import CgroupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from orlop import system as os
-
 from orlop.errors import ConfigError
 
 TYPE_CHECKING = False

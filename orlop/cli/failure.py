@@ -7,8 +7,8 @@ with the status of its process.  A process that a signal should end leaves with 
 from __future__ import annotations
 
 import errno
-from orlop import system as os
 
+from orlop import system as os
 from orlop.cli.flags import UsageError
 from orlop.cli.output import PipeClosed, complain, put
 from orlop.cli.refusal import reason

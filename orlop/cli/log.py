@@ -7,10 +7,10 @@ is one line, never two.  Text lines are logfmt.  On a terminal a person reads, a
 
 from __future__ import annotations
 
-from orlop import system as os
 import sys
 import time
 
+from orlop import system as os
 from orlop.cli.output import complain, encoded, write
 
 TYPE_CHECKING = False

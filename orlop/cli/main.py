@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from orlop import system as os
-
 from orlop.cli.context import FLAGS, Context
 from orlop.cli.flags import check_positionals, parse
 from orlop.cli.table import canonical, load

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orlop import system as os
 import sys
 
+from orlop import system as os
 from orlop.cli.context import in_user_namespace
 from orlop.errors import ConfigError, OrlopError
 

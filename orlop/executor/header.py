@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from orlop.program import layout, linux
+from orlop.program import layout
 from orlop.program.calls import ARCHITECTURES, CALLS
 
 _CALLS_OF_THE_EXECUTOR = ("clock_gettime", "exit_group", "recvfrom", "sendmsg")

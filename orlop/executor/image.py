@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
-from orlop import system as os
 from _struct import Struct
 
+from orlop import system as os
 from orlop.errors import InternalError, OrlopError
 from orlop.program.layout import PROGRAM_BASE, SCRATCH_BASE
 

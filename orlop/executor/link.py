@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import fcntl
-from orlop import system as os
 from _socket import AF_UNIX, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_SEQPACKET, SOL_SOCKET, socketpair
 from _struct import Struct, unpack
 
+from orlop import system as os
 from orlop.executor.image import sealed
 from orlop.program.encode import encode
 from orlop.program.layout import EVENT_HEAD, EVENT_HEAD_SIZE
@@ -44,7 +44,9 @@ class Event:
 class Executor:
     """A spawned executor.  `pid` is that of the process that was spawned, which clones the container's and exits."""
 
-    def __init__(self, program: Program, *, inherit: tuple[tuple[int, int], ...] = (), encoded: bytes | None = None) -> None:
+    def __init__(
+        self, program: Program, *, inherit: tuple[tuple[int, int], ...] = (), encoded: bytes | None = None
+    ) -> None:
         """Spawn it.  `inherit` lists (descriptor, number): what it gets beside the standard streams and its socket."""
         self.program = program
         ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orlop import system as os
 import _stat as stat
 
+from orlop import system as os
 from orlop.plan.facts import FILE, NULL, OTHER, Facts
 
 TYPE_CHECKING = False
@@ -40,7 +40,9 @@ def facts(spec: Spec, process: Process, *, unified: bool, no_pivot: bool = False
     return Facts(
         architecture=os.uname().machine,
         makes_nodes=_has_capability(_CAP_MKNOD),
-        last_capability=int(read_text("/proc/sys/kernel/cap_last_cap")) if process.get("capabilities") is not None else 0,
+        last_capability=int(read_text("/proc/sys/kernel/cap_last_cap"))
+        if process.get("capabilities") is not None
+        else 0,
         unified=unified,
         sources=_sources(spec),
         limits=_limits() if process.get("rlimits") else {},

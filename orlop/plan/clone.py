@@ -1,17 +1,17 @@
 """In the runtime's namespaces: get ready, then clone the process that becomes the container.
 
-    executor, spawned by the supervisor            the container's first process
-    open what only the host can see
-    setns to the namespaces given by path
-    clone3(new namespaces, into the cgroup) ─────▶ write "0" to the v1 cgroups' task files
-    event PID; exit                                open bind sources while still the host's user
-                                                   wait for the id maps, become the mapped root
+executor, spawned by the supervisor            the container's first process
+open what only the host can see
+setns to the namespaces given by path
+clone3(new namespaces, into the cgroup) ─────▶ write "0" to the v1 cgroups' task files
+event PID; exit                                open bind sources while still the host's user
+                                               wait for the id maps, become the mapped root
 """
 
 from __future__ import annotations
 
-from errno import EINVAL, EPERM
 from _struct import pack
+from errno import EINVAL, EPERM
 
 from orlop.plan import events
 from orlop.program import linux

@@ -9,8 +9,8 @@ from orlop.plan.clone import (
     clone,
     join_cgroup,
     join_namespaces,
-    mapped_root,
     map_stamps,
+    mapped_root,
     only_known_descriptors,
     oom_score,
     open_cgroup,
@@ -22,8 +22,8 @@ from orlop.plan.console import open_console, take_console
 from orlop.plan.construction import Construction
 from orlop.plan.credentials import (
     change_user,
-    enter_working_directory,
     enter_as_root,
+    enter_working_directory,
     make_working_directory,
     no_new_privileges,
     set_capabilities,

@@ -1,7 +1,7 @@
 """Who the process is: umask, ids, groups, capabilities, no_new_privs.
 
-    bounding set shrunk, capabilities kept over the change of ids ──▶ groups, gid, uid ──▶ working directory
-        ──▶ the four other sets exactly as the config says ──▶ no_new_privs
+bounding set shrunk, capabilities kept over the change of ids ──▶ groups, gid, uid ──▶ working directory
+    ──▶ the four other sets exactly as the config says ──▶ no_new_privs
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """The events that a container's program emits, beside FAILED (program/layout.py).
 
-    PID          value: the process that was cloned.  The executor itself exits.  With a new user namespace the process
-                 then waits until its id maps are written.
-    COPY_UP      descriptors: the directory below, the new tmpfs.  Waits until the one is copied into the other.
-    ROOTFS       mounts and devices are made; waits for the hooks of the runtime's namespaces.  Only with such hooks.
-    HOME         payload: the container's /etc/passwd.  Waits for `HOME=...` and a NUL.
-    CONSOLE      descriptor: the master of the terminal.
-    CREATED      all is done but the last step; waits on the fifo, or for the supervisor where there is none.
-    HOOK_FAILED  value: exit status or signal; payload: si_code, CLD_EXITED (1) for a status; descriptors: what the hook
-                 wrote.  HOOK_TIMEOUT: it was killed.
+PID          value: the process that was cloned.  The executor itself exits.  With a new user namespace the process
+             then waits until its id maps are written.
+COPY_UP      descriptors: the directory below, the new tmpfs.  Waits until the one is copied into the other.
+ROOTFS       mounts and devices are made; waits for the hooks of the runtime's namespaces.  Only with such hooks.
+HOME         payload: the container's /etc/passwd.  Waits for `HOME=...` and a NUL.
+CONSOLE      descriptor: the master of the terminal.
+CREATED      all is done but the last step; waits on the fifo, or for the supervisor where there is none.
+HOOK_FAILED  value: exit status or signal; payload: si_code, CLD_EXITED (1) for a status; descriptors: what the hook
+             wrote.  HOOK_TIMEOUT: it was killed.
 """
 
 from __future__ import annotations

@@ -102,10 +102,10 @@ class SeccompFilter:
 class Request:
     """What the caller asks for, beside the config.
 
-    `control` is the number of the control socket, which is also 3 plus the number of descriptors the container is to
-    have beside its standard streams.  `fifo` is the path on which a created container waits; None for `run`, where it
-    waits for the supervisor itself.  `state` is the state document that hooks inside the container read, without pid.  `stamps` is
-the number of a descriptor of shared memory for time stamps, one of 8 bytes for each operation.
+        `control` is the number of the control socket, which is also 3 plus the number of descriptors the container is to
+        have beside its standard streams.  `fifo` is the path on which a created container waits; None for `run`, where it
+        waits for the supervisor itself.  `state` is the state document that hooks inside the container read, without pid.  `stamps` is
+    the number of a descriptor of shared memory for time stamps, one of 8 bytes for each operation.
     """
 
     __slots__ = (

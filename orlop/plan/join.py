@@ -1,7 +1,7 @@
 """A further process in a container that runs: `exec`.
 
-    executor: setns(pidfd of init, all but cgroup) ── clone ──▶ write "0" to the cgroup's task files; setns(cgroup);
-                                                                credentials; wait for the supervisor; execve
+executor: setns(pidfd of init, all but cgroup) ── clone ──▶ write "0" to the cgroup's task files; setns(cgroup);
+                                                            credentials; wait for the supervisor; execve
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from orlop.plan import events
 from orlop.plan.clone import (
     FLAGS,
     become_root,
-    only_known_descriptors,
     oom_score,
     open_cgroup,
     reset_affinity,
@@ -24,8 +23,8 @@ from orlop.plan.construction import Construction
 from orlop.plan.container import protect
 from orlop.plan.credentials import (
     change_user,
-    enter_working_directory,
     enter_as_root,
+    enter_working_directory,
     no_new_privileges,
     set_capabilities,
     shrink_bounding_set,

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from orlop.plan.construction import Construction
 
 
-
 def reopen_null(c: Construction) -> None:
     """A stream that is the host's /dev/null becomes the container's, to read and write: engines open theirs for one of them."""
     numbers = [number for number, kind in enumerate(c.facts.stdio) if kind == NULL]

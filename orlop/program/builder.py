@@ -17,6 +17,7 @@ from _struct import Struct
 
 from orlop.errors import InternalError
 from orlop.program import layout, linux
+from orlop.program.calls import numbers
 from orlop.program.layout import (
     CALL,
     EVENT,
@@ -33,7 +34,6 @@ from orlop.program.layout import (
     WHEN_NOT_ZERO,
     WHEN_ZERO,
 )
-from orlop.program.calls import numbers
 from orlop.program.ops import Label, Program, Purpose, Register
 
 TYPE_CHECKING = False

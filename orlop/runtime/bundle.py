@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-from orlop import system as os
 import _stat as stat
+import errno
 
+from orlop import system as os
 from orlop.errors import ConfigError, Problem
 from orlop.spec.load import load
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import errno
-from orlop import system as os
 import select
 from _socket import AF_UNIX, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET, socket
 from _struct import pack
 
+from orlop import system as os
 from orlop.errors import OrlopError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orlop.runtime.waiting import Steps
+    pass
 
 _NAME = b"/dev/pts/ptmx"
 

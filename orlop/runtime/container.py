@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from orlop import system as os
-
 from orlop.host.process import alive
 from orlop.state.store import FIFO, Record, Store
 

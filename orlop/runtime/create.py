@@ -1,15 +1,15 @@
 """create: everything but the user's program.
 
-    load and check ─▶ state directory ─▶ cgroup ─▶ plan ─▶ launch … CREATED ─▶ record, pid file
-                      └────────── undone in reverse order when a later step fails ──────────┘
+load and check ─▶ state directory ─▶ cgroup ─▶ plan ─▶ launch … CREATED ─▶ record, pid file
+                  └────────── undone in reverse order when a later step fails ──────────┘
 """
 
 from __future__ import annotations
 
-from orlop import system as os
 import fcntl
 import time
 
+from orlop import system as os
 from orlop.cgroup.choose import new
 from orlop.errors import ConfigError, OrlopError
 from orlop.host.cgroups import layout

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from orlop import system as os
 import time
 from _signal import pidfd_send_signal
 
+from orlop import system as os
 from orlop.errors import NotFound, OrlopError, StateError
 from orlop.host.process import handle
 from orlop.runtime.container import CREATED, STOPPED, Found

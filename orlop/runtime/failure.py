@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from orlop import system as os
 
+from orlop import system as os
 from orlop.errors import ExecError, HookError, KernelError
 from orlop.plan import events
 from orlop.program.layout import CALL, PROGRAM_BASE

@@ -6,10 +6,10 @@ of the process and the wait for it.
 
 from __future__ import annotations
 
-from orlop import system as os
-import select
 import _signal
+import select
 
+from orlop import system as os
 from orlop.runtime.console import Copier, Terminal
 
 _SIGCHLD, _SIGWINCH, _SIGURG, _SIGKILL, _SIGSTOP, _SIGPIPE = 17, 28, 23, 9, 19, 13

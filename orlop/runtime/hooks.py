@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-from orlop import system as os
 import time
 
+from orlop import system as os
 from orlop.errors import HookError
 from orlop.spec.json import dump
 
@@ -52,7 +52,9 @@ def _run(wording: str, hook: Hook, state: bytes) -> Steps[None]:
             raise HookError(f"{wording}: hook ran past specified timeout of {hook['timeout']:.1f}s")
         if code:
             how = f"exit status {code}" if code > 0 else f"signal: {-code}"
-            texts = [os.pread(fd, 4096, max(0, os.fstat(fd).st_size - 4096)).decode("utf-8", "replace") for fd in (out, err)]
+            texts = [
+                os.pread(fd, 4096, max(0, os.fstat(fd).st_size - 4096)).decode("utf-8", "replace") for fd in (out, err)
+            ]
             raise HookError(f"{wording}: {how}, stdout: {texts[0]}, stderr: {texts[1]}")
     finally:
         for fd in (given, out, err):

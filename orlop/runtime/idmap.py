@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from orlop import system as os
 
+from orlop import system as os
 from orlop.errors import KernelError, OrlopError
 
 TYPE_CHECKING = False
@@ -51,7 +51,12 @@ def _write(pid: int, name: str, text: str, field: str) -> None:
         if error.errno == errno.EPERM and os.geteuid() != 0:
             hint = "an ordinary user may map only its own id, or ranges of /etc/subuid and /etc/subgid"
         raise KernelError(
-            error.errno or 0, f"unable to write {path}: {error.strerror}", call="write", field=field, path=path, hint=hint
+            error.errno or 0,
+            f"unable to write {path}: {error.strerror}",
+            call="write",
+            field=field,
+            path=path,
+            hint=hint,
         ) from None
 
 
@@ -64,6 +69,8 @@ def _helper(name: str, pid: int, rows: list[IDMapping]) -> None:
             _, status = os.waitpid(child, 0)
             if status:
                 code = os.waitstatus_to_exitcode(status)
-                raise OrlopError(f"{name} failed with status {code}", hint="see /etc/subuid and /etc/subgid for this user")
+                raise OrlopError(
+                    f"{name} failed with status {code}", hint="see /etc/subuid and /etc/subgid for this user"
+                )
             return
     raise OrlopError(f"{name} is not installed", hint="install the package uidmap, or map only your own id")

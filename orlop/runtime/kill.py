@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orlop import system as os
 from _signal import pidfd_send_signal
 
+from orlop import system as os
 from orlop.errors import StateError
 from orlop.host.process import handle
 from orlop.runtime.container import Found

@@ -1,20 +1,20 @@
 """Runs the program of a container, up to the point where it waits to become the user's.
 
-    supervisor                                              executor, then the container's first process
-    spawn ─────────────────────────────────────────────────▶ runs
-    ◀──────────────────────────────── PID ── reap the executor, write the id maps, answer
-    ◀──────────────────────────────── COPY_UP ── copy, answer
-    ◀──────────────────────────────── ROOTFS ── prestart and createRuntime hooks, answer
-    ◀──────────────────────────────── CONSOLE ── keep the master of the terminal
-    ◀──────────────────────────────── HOME ── look the user up, answer
-    ◀──────────────────────────────── CREATED
+supervisor                                              executor, then the container's first process
+spawn ─────────────────────────────────────────────────▶ runs
+◀──────────────────────────────── PID ── reap the executor, write the id maps, answer
+◀──────────────────────────────── COPY_UP ── copy, answer
+◀──────────────────────────────── ROOTFS ── prestart and createRuntime hooks, answer
+◀──────────────────────────────── CONSOLE ── keep the master of the terminal
+◀──────────────────────────────── HOME ── look the user up, answer
+◀──────────────────────────────── CREATED
 """
 
 from __future__ import annotations
 
 import errno
-from orlop import system as os
 
+from orlop import system as os
 from orlop.errors import KernelError, OrlopError
 from orlop.executor.link import Executor
 from orlop.plan import events

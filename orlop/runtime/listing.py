@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from orlop import system as os
-
 from orlop.errors import OrlopError
 from orlop.runtime.container import Found
 from orlop.runtime.state import describe

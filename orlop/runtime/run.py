@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from orlop import system as os
-
 from orlop.runtime.create import Creation, check_console
 from orlop.runtime.destroy import destroy
 from orlop.runtime.foreground import Foreground

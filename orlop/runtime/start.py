@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from orlop import system as os
 
+from orlop import system as os
 from orlop.errors import OrlopError, StateError
 from orlop.host.process import handle
 from orlop.runtime.container import CREATED, PAUSED, STOPPED, Found
@@ -79,5 +79,3 @@ def _poststart(found: Found) -> None:
 def _has_poststart(found: Found) -> bool:
     """Most configs have none, and need not be parsed to see it."""
     return b'"poststart"' in found.store.config()
-
-

@@ -11,8 +11,8 @@ something that `delete` finds.
 from __future__ import annotations
 
 import fcntl
-from orlop import system as os
 
+from orlop import system as os
 from orlop.errors import ConfigError, NotFound, OrlopError, StateError
 from orlop.host.probe import read_text
 from orlop.spec.json import dump, parse

@@ -92,7 +92,9 @@ class Runtime:
             self.command(*args), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
         )
 
-    def run(self, bundle: Bundle, *flags: str | os.PathLike[str], status: int | None = 0, stdin: str | None = None) -> Done:
+    def run(
+        self, bundle: Bundle, *flags: str | os.PathLike[str], status: int | None = 0, stdin: str | None = None
+    ) -> Done:
         """`run` in the foreground, under a new id."""
         return self("run", "-b", bundle.path, *flags, self.new_id(), status=status, stdin=stdin)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.system.bundles import BUSYBOX, Bundle, Root
 from tests.system.command import Runtime, default_argv
 from tests.system.snapshot import Snapshot, children, reap

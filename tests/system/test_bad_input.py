@@ -128,7 +128,9 @@ def test_a_field_that_cannot_be_is_named(
     assert words in refused(runtime, bundle.set(field, value))
 
 
-@pytest.mark.parametrize(("field", "words"), [("root", "root must be specified"), ("process", "process property must not be empty")])
+@pytest.mark.parametrize(
+    ("field", "words"), [("root", "root must be specified"), ("process", "process property must not be empty")]
+)
 def test_a_part_that_is_missing(runtime: Runtime, bundle: Bundle, field: str, words: str) -> None:
     assert words in refused(runtime, bundle.drop(field))
 
@@ -139,7 +141,12 @@ def test_a_part_that_is_missing(runtime: Runtime, bundle: Bundle, field: str, wo
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
     ("how", "words"),
-    [("missing", "no such file"), ("file", "is not a directory"), ("link", "is a symbolic link"), ("under a file", "not a directory")],
+    [
+        ("missing", "no such file"),
+        ("file", "is not a directory"),
+        ("link", "is a symbolic link"),
+        ("under a file", "not a directory"),
+    ],
 )
 def test_a_root_that_cannot_be(runtime: Runtime, bundle: Bundle, how: str, words: str, command: str) -> None:
     place = bundle.path / "other"
@@ -273,9 +280,7 @@ def test_an_id_that_exists(runtime: Runtime, bundle: Bundle) -> None:
         assert container.shell("echo alive") == ["alive"]
 
 
-def test_a_cgroup_that_another_container_has(
-    runtime: Runtime, make_bundle: Callable[[], Bundle]
-) -> None:
+def test_a_cgroup_that_another_container_has(runtime: Runtime, make_bundle: Callable[[], Bundle]) -> None:
     path = f"{runtime.marker}-shared"
     first, second = (make_bundle().set("linux.cgroupsPath", path).args("sleep", "1000") for _ in range(2))
     with runtime.running(first) as container:
@@ -338,7 +343,9 @@ def test_a_full_state_directory(runtime: Runtime, bundle: Bundle, place: Path, c
     # Full at each step in turn: the directory, the record, the config, the fifo.
     state = place / "state"
     state.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"nr_inodes={inodes - 1},size=64k", "orlop-test", str(state)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"nr_inodes={inodes - 1},size=64k", "orlop-test", str(state)], check=True
+    )
     try:
         elsewhere = Runtime(runtime.argv, state, runtime.marker)
         identity = runtime.new_id()

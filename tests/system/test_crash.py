@@ -60,9 +60,7 @@ def test_a_crash_while_a_start_container_hook_runs(runtime: Runtime, bundle: Bun
 
 
 @pytest.mark.parametrize("flags", [[], ["-d"]])
-def test_a_crash_while_a_poststart_hook_runs(
-    runtime: Runtime, bundle: Bundle, gate: Path, flags: list[str]
-) -> None:
+def test_a_crash_while_a_poststart_hook_runs(runtime: Runtime, bundle: Bundle, gate: Path, flags: list[str]) -> None:
     bundle.hook("poststart", f"echo > {gate}; exec sleep 4242")
     container = crash(runtime, bundle.args("sleep", "1000"), gate, "run", *flags)
     assert container.status == "running"
@@ -169,7 +167,16 @@ def test_a_crash_at_any_system_call(runtime: Runtime, bundle: Bundle, call: str,
         pytest.skip("needs strace, and the right to trace")
     for when in range(1, count + 1):
         container = runtime.new_id()
-        inject = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={when}"]
+        inject = [
+            "strace",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            f"trace={call}",
+            "-e",
+            f"inject={call}:signal=KILL:when={when}",
+        ]
         argv = runtime.command("create", "-b", bundle.args("true").path, container)
         null = subprocess.DEVNULL  # not a pipe: what is left behind would hold it open
         done = subprocess.run([*inject, *argv], stdin=null, stdout=null, stderr=null, timeout=PATIENCE)

@@ -92,7 +92,9 @@ def test_a_hook_reads_the_state_on_its_standard_input(
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_hook_runs_in_the_right_namespaces(runtime: Runtime, bundle: Bundle, place: Path, kind: str) -> None:
     out = "/out" if kind == "startContainer" else place
-    bundle.bind(place, "/out").hook(kind, f"readlink /proc/self/ns/net > {out}/net; readlink /proc/self/ns/mnt > {out}/mnt")
+    bundle.bind(place, "/out").hook(
+        kind, f"readlink /proc/self/ns/net > {out}/net; readlink /proc/self/ns/mnt > {out}/mnt"
+    )
     runtime.run(bundle.args("true"))
     for name in ("net", "mnt"):
         own = os.readlink(f"/proc/self/ns/{name}")

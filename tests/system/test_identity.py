@@ -12,11 +12,17 @@ import pytest
 
 from orlop.spec.capabilities import CAPABILITIES
 from tests.system.bundles import Bundle
-from tests.system.command import error_line, Runtime
+from tests.system.command import Runtime, error_line
 
 pytestmark = pytest.mark.usefixtures("clean_host")
 
-SETS = {"bounding": "CapBnd", "effective": "CapEff", "inheritable": "CapInh", "permitted": "CapPrm", "ambient": "CapAmb"}
+SETS = {
+    "bounding": "CapBnd",
+    "effective": "CapEff",
+    "inheritable": "CapInh",
+    "permitted": "CapPrm",
+    "ambient": "CapAmb",
+}
 
 
 def status(runtime: Runtime, bundle: Bundle) -> dict[str, list[str]]:
@@ -279,7 +285,7 @@ def test_arguments_may_hold_anything(runtime: Runtime, bundle: Bundle) -> None:
 
 def test_hundreds_of_long_arguments_get_through(runtime: Runtime, bundle: Bundle) -> None:
     words = [f"{number:04}" * 100 for number in range(1000)]
-    done = runtime.run(bundle.args("sh", "-c", 'echo $# ${#1000}', "sh", *words))
+    done = runtime.run(bundle.args("sh", "-c", "echo $# ${#1000}", "sh", *words))
     assert done.stdout.split() == ["1000", "400"]
 
 

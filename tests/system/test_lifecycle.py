@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.system.bundles import Bundle
 from tests.system.command import PATIENCE, Container, Runtime, end, error_line, wait
 
@@ -161,7 +162,9 @@ def test_list_tells_of_a_broken_container_and_shows_the_others(runtime: Runtime,
 
 
 def test_kill_sends_the_signal_to_the_first_process(runtime: Runtime, bundle: Bundle, place: Path) -> None:
-    bundle.bind(place, "/out").shell("trap 'echo hup > /out/got; exit 3' HUP; echo > /out/ready; while :; do sleep 1; done")
+    bundle.bind(place, "/out").shell(
+        "trap 'echo hup > /out/got; exit 3' HUP; echo > /out/ready; while :; do sleep 1; done"
+    )
     os.mkfifo(place / "ready")
     with runtime.running(bundle) as container:
         (place / "ready").read_text()
@@ -225,9 +228,7 @@ def test_delete_with_force_of_nothing_is_success(runtime: Runtime) -> None:
     runtime("delete", "--force", runtime.new_id())
 
 
-def test_delete_with_force_removes_sub_cgroups_that_the_container_made(
-    runtime: Runtime, bundle: Bundle
-) -> None:
+def test_delete_with_force_removes_sub_cgroups_that_the_container_made(runtime: Runtime, bundle: Bundle) -> None:
     bundle.without_mount("/sys/fs/cgroup").mount("/sys/fs/cgroup", "cgroup", "cgroup", "rw", "nosuid")
     with runtime.running(bundle.writable().args("sleep", "1000")) as container:
         container.shell("for each in /sys/fs/cgroup/*/; do mkdir -p $each/sub/deep 2>/dev/null; done; true")
@@ -251,7 +252,9 @@ def test_exec_runs_in_the_namespaces_of_the_container(runtime: Runtime, bundle: 
 
 def test_exec_runs_in_the_cgroups_of_the_container(runtime: Runtime, bundle: Bundle) -> None:
     with runtime.running(bundle.args("sleep", "1000")) as container:
-        assert Path(f"/proc/{container.pid}/cgroup").read_text().splitlines() == container.shell("cat /proc/self/cgroup")
+        assert Path(f"/proc/{container.pid}/cgroup").read_text().splitlines() == container.shell(
+            "cat /proc/self/cgroup"
+        )
 
 
 def test_exec_ends_with_the_status_of_its_program(runtime: Runtime, bundle: Bundle) -> None:
@@ -291,7 +294,13 @@ def test_exec_adds_capabilities_but_never_inheritable_ones(runtime: Runtime, bun
     with runtime.running(bundle.args("sleep", "1000")) as container:
         lines = container.exec("grep", "Cap", "/proc/self/status", flags=["--cap", "CAP_NET_ADMIN"]).lines
         sets = {line.split()[0]: int(line.split()[1], 16) for line in lines}
-        assert [sets[name] >> 12 & 1 for name in ("CapBnd:", "CapEff:", "CapPrm:", "CapInh:", "CapAmb:")] == [1, 1, 1, 0, 0]
+        assert [sets[name] >> 12 & 1 for name in ("CapBnd:", "CapEff:", "CapPrm:", "CapInh:", "CapAmb:")] == [
+            1,
+            1,
+            1,
+            0,
+            0,
+        ]
 
 
 def test_a_detached_exec_writes_its_pid_and_goes_on(runtime: Runtime, bundle: Bundle, place: Path) -> None:

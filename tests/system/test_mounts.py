@@ -74,7 +74,14 @@ def test_strict_access_times_are_in_force(runtime: Runtime, bundle: Bundle, plac
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("ro", "rw"), ("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec"), ("noatime", "atime"), ("nosymfollow", "symfollow")],
+    [
+        ("ro", "rw"),
+        ("nosuid", "suid"),
+        ("nodev", "dev"),
+        ("noexec", "exec"),
+        ("noatime", "atime"),
+        ("nosymfollow", "symfollow"),
+    ],
 )
 def test_the_later_of_two_words_wins(runtime: Runtime, bundle: Bundle, first: str, second: str) -> None:
     bundle.mount("/tmp", "tmpfs", "tmpfs", first, second).mount("/etc", "tmpfs", "tmpfs", second, first)
@@ -154,9 +161,23 @@ def test_tmpcopyup_copies_what_the_tmpfs_covers(runtime: Runtime, bundle: Bundle
     (source / "deep/other").write_text("other\n")
     os.chown(source / "deep", 7, 8)
     bundle.mount("/data", "tmpfs", "tmpfs", "tmpcopyup")
-    script = "cat /data/link /data/deep/other; stat -c '%a' /data/file; stat -c '%u %g' /data/deep; echo new > /data/new"
+    script = (
+        "cat /data/link /data/deep/other; stat -c '%a' /data/file; stat -c '%u %g' /data/deep; echo new > /data/new"
+    )
     assert runtime.shell(bundle, script) == ["content", "other", "640", "7 8"]
     assert not (source / "new").exists()
+
+
+def test_tmpcopyup_works_in_a_user_namespace(runtime: Runtime, bundle: Bundle) -> None:
+    source = bundle.rootfs / "data"
+    (source / "deep").mkdir(parents=True)
+    (source / "deep/mine").write_text("mine\n")
+    (source / "link").symlink_to("deep/mine")
+    bundle.user_namespace().mount("/data", "tmpfs", "tmpfs", "tmpcopyup")
+    os.chown(source / "deep", 100007, 100008)
+    (source / "hosts").write_text("of an id without a mapping\n")
+    script = "cat /data/link; stat -c '%u %g' /data/deep /data/deep/mine /data/hosts"
+    assert runtime.shell(bundle, script) == ["mine", "7 8", "0 0", "65534 65534"]
 
 
 def test_a_tmpfs_takes_the_mode_of_the_directory_it_covers(runtime: Runtime, bundle: Bundle) -> None:
@@ -203,7 +224,14 @@ def test_a_mount_in_a_container_does_not_reach_the_host(runtime: Runtime, bundle
 
 @pytest.mark.parametrize(
     ("word", "tags"),
-    [("shared", ["shared"]), ("rshared", ["shared"]), ("rslave", []), ("rprivate", []), ("unbindable", ["unbindable"]), ("", [])],
+    [
+        ("shared", ["shared"]),
+        ("rshared", ["shared"]),
+        ("rslave", []),
+        ("rprivate", []),
+        ("unbindable", ["unbindable"]),
+        ("", []),
+    ],
 )
 def test_the_root_has_the_propagation_asked_for(runtime: Runtime, bundle: Bundle, word: str, tags: list[str]) -> None:
     bundle.set("linux.rootfsPropagation", word)
@@ -271,7 +299,10 @@ def test_a_read_only_tmpfs_takes_mounts_within_it(runtime: Runtime, bundle: Bund
 def test_many_mounts_are_no_obstacle(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     for number in range(300):
         bundle.bind(place, f"/tmp/{number}", "bind", "ro")
-    assert runtime.shell(bundle, "ls /tmp | wc -l; cut -d' ' -f5 /proc/self/mountinfo | grep -c ^/tmp/") == ["300", "300"]
+    assert runtime.shell(bundle, "ls /tmp | wc -l; cut -d' ' -f5 /proc/self/mountinfo | grep -c ^/tmp/") == [
+        "300",
+        "300",
+    ]
 
 
 # The root
@@ -313,7 +344,9 @@ def test_masked_paths_are_empty(runtime: Runtime, bundle: Bundle) -> None:
     (bundle.rootfs / "secrets").mkdir()
     (bundle.rootfs / "secrets/key").write_text("key")
     (bundle.rootfs / "etc/secret").write_text("secret")
-    bundle.set("linux.maskedPaths", ["/secrets", "/etc/secret", "/proc/keys", "/sys/firmware", "/not/there", "/etc/passwd/x"])
+    bundle.set(
+        "linux.maskedPaths", ["/secrets", "/etc/secret", "/proc/keys", "/sys/firmware", "/not/there", "/etc/passwd/x"]
+    )
     script = "ls /secrets; cat /etc/secret; cat /proc/keys; ls /sys/firmware; touch /secrets/new 2>/dev/null || echo no"
     assert runtime.shell(bundle.writable(), script) == ["no"]
 

@@ -126,7 +126,10 @@ def test_a_mount_namespace_is_joined(runtime: Runtime, bundle: Bundle) -> None:
         bundle.set("linux.maskedPaths", []).set("linux.readonlyPaths", []).set("mounts", [])
         with runtime.running(bundle.writable().args("sleep", "1000")) as container:
             assert namespace(container.pid, "mount") == namespace(other.pid, "mount")
-            assert os.stat(f"/proc/{container.pid}/root/bin/busybox").st_ino == (bundle.rootfs / "bin/busybox").stat().st_ino
+            assert (
+                os.stat(f"/proc/{container.pid}/root/bin/busybox").st_ino
+                == (bundle.rootfs / "bin/busybox").stat().st_ino
+            )
         other.kill()
 
 
@@ -187,7 +190,9 @@ def test_a_cgroup_mount_shows_the_containers_own_part(runtime: Runtime, bundle: 
 def test_time_offsets_are_in_force(runtime: Runtime, bundle: Bundle, with_user: bool) -> None:
     if with_user:
         bundle.user_namespace()
-    bundle.namespace("time").set("linux.timeOffsets", {"boottime": {"secs": 1000000}, "monotonic": {"secs": 7, "nanosecs": 5}})
+    bundle.namespace("time").set(
+        "linux.timeOffsets", {"boottime": {"secs": 1000000}, "monotonic": {"secs": 7, "nanosecs": 5}}
+    )
     lines = runtime.shell(bundle, "cat /proc/uptime; cat /proc/self/timens_offsets")
     uptime = float(lines[0].split()[0])
     assert 0 <= uptime - 1000000 - time.clock_gettime(time.CLOCK_BOOTTIME) + 100 < 200
@@ -220,12 +225,14 @@ def test_a_user_namespace_goes_through_the_whole_life(runtime: Runtime, bundle: 
     container = Container(runtime, bundle.user_namespace().args("sleep", "1000"), runtime.new_id())
     runtime("create", "-b", bundle.path, container.id)
     container.start()
-    assert container.shell("id -u; echo $$ > /dev/null; cat /proc/self/uid_map") [0] == "0"
+    assert container.shell("id -u; echo $$ > /dev/null; cat /proc/self/uid_map")[0] == "0"
     container.kill()
     runtime("delete", container.id)
 
 
-def test_a_container_in_a_user_namespace_has_no_power_over_the_host(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+def test_a_container_in_a_user_namespace_has_no_power_over_the_host(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
     (place / "secret").write_text("secret")
     (place / "secret").chmod(0o600)
     caps = [f"CAP_{name}" for name in ("DAC_OVERRIDE", "SYS_ADMIN", "CHOWN", "FOWNER")]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tests.system.bundles import Bundle
 from tests.system.command import Runtime, error_line
 

@@ -7,6 +7,7 @@ import termios
 from pathlib import Path
 
 import pytest
+
 from tests.system.bundles import Bundle
 from tests.system.command import Runtime, error_line, wait
 from tests.system.terminals import console_socket, read_rest, read_until, seat
@@ -131,7 +132,9 @@ def test_the_callers_terminal_is_raw_while_the_container_has_it(runtime: Runtime
 
 
 def test_the_container_follows_the_size_of_the_callers_terminal(runtime: Runtime, bundle: Bundle) -> None:
-    bundle.set("process.terminal", True).shell("trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.05; done")
+    bundle.set("process.terminal", True).shell(
+        "trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.05; done"
+    )
     with seat(runtime.command("run", "-b", str(bundle.path), runtime.new_id())) as mine:
         mine.until("ready")
         mine.resize(41, 121)
@@ -140,7 +143,9 @@ def test_the_container_follows_the_size_of_the_callers_terminal(runtime: Runtime
 
 
 def test_control_c_reaches_the_program_and_not_the_runtime(runtime: Runtime, bundle: Bundle) -> None:
-    bundle.set("process.terminal", True).shell("trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.05; done")
+    bundle.set("process.terminal", True).shell(
+        "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.05; done"
+    )
     with seat(runtime.command("run", "-b", str(bundle.path), runtime.new_id())) as mine:
         mine.until("ready")
         mine.type("\x03")
