@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _HEAD = Struct(EVENT_HEAD)
 _SHUT_WR = 1
 _PAYLOAD = 256 * 1024
+_EVENT_SIZE = EVENT_HEAD_SIZE + _PAYLOAD
 _FDS = 2 * 4
 # The executor gets the default action for every signal but those that glibc keeps for itself.
 _SIGNALS = [number for number in range(1, 65) if number not in (9, 19, 32, 33)]
@@ -79,11 +80,15 @@ class Executor:
         self.socket: socket = ours
 
     def receive(self) -> Event | None:
-        """The next event; None when the last process that could send one is gone, or has become the container's program.
+        """The next event; None when the last process that could send one is gone, or has become the container's
+        program.
 
         Blocks until there is one: poll `socket` before.
         """
-        data, ancillary, _flags, _address = self.socket.recvmsg(EVENT_HEAD_SIZE + _PAYLOAD, 16 + _FDS, MSG_CMSG_CLOEXEC)
+        try:
+            data, ancillary, _flags, _address = self.socket.recvmsg(_EVENT_SIZE, 16 + _FDS, MSG_CMSG_CLOEXEC)
+        except ConnectionResetError:  # it ended without having read an answer; what it said before is still there
+            data, ancillary, _flags, _address = self.socket.recvmsg(_EVENT_SIZE, 16 + _FDS, MSG_CMSG_CLOEXEC)
         if not data:
             return None
         fds: tuple[int, ...] = ()

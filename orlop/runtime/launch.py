@@ -63,15 +63,24 @@ class Launch:
         """Let it become the user's program; returns when it has.  When that fails, no process is left."""
         assert self.executor is not None
         try:
-            self.executor.answer()
+            heard = self._answer()
             while (yield from self._event(last=True)) is not None:
                 pass
-        except BaseException as error:
+            if not heard:
+                raise OrlopError("container process is already dead")
+        except BaseException:
             self.abandon()
-            if isinstance(error, BrokenPipeError):
-                raise OrlopError("container process is already dead") from None
             raise
         self.executor.close()
+
+    def _answer(self, data: bytes = b"\0") -> bool:
+        """Answer what waits; False when it has ended, of which the next event tells more."""
+        assert self.executor is not None
+        try:
+            self.executor.answer(data)
+        except BrokenPipeError:
+            return False
+        return True
 
     def release(self) -> None:
         """Let go of one that waits on its fifo."""
@@ -94,7 +103,8 @@ class Launch:
         self.close_terminal()
 
     def _learn_pid(self) -> None:
-        """The container's process may have failed before the executor told its pid: it is our child and must be reaped."""
+        """The container's process may have failed before the executor told its pid: it is our child and must be
+        reaped."""
         assert self.executor is not None
         self.executor.stop()
         while (event := self.executor.receive()) is not None:
@@ -110,7 +120,8 @@ class Launch:
             self.master = -1
 
     def _event(self, *, last: bool = False) -> Steps[int | None]:
-        """Take the next event.  The executor and the process it has cloned race: nothing is heard of a process before PID."""
+        """Take the next event.  The executor and the process it has cloned race: nothing is heard of a process
+        before PID."""
         assert self.executor is not None
         if self.pid and self.early:
             event: Event | None = self.early.pop(0)
@@ -138,17 +149,17 @@ class Launch:
         elif event.kind == events.CONSOLE:
             (self.master,) = event.fds
         elif event.kind == events.HOME:
-            self.executor.answer(b"HOME=" + self._home(event.payload) + b"\0")
+            self._answer(b"HOME=" + self._home(event.payload) + b"\0")
         elif event.kind == events.ROOTFS:
             state = {**self.state, "status": "creating", "pid": self.pid}
             yield from run_hooks(self.spec, "prestart", state)
             yield from run_hooks(self.spec, "createRuntime", state)
-            self.executor.answer()
+            self._answer()
         elif event.kind == events.COPY_UP:
             from orlop.host.copytree import copy_up
 
             copy_up(*event.fds)
-            self.executor.answer()
+            self._answer()
 
     def _cloned(self, pid: int) -> None:
         assert self.executor is not None
@@ -160,10 +171,11 @@ class Launch:
             from orlop.runtime.idmap import write_maps
 
             write_maps(pid, self.spec.get("linux") or {})
-            self.executor.answer()
+            self._answer()
 
     def _waits_for_maps(self, pid: int) -> bool:
-        """A process of a new user namespace: the container's, or the executor's own when a time namespace belongs to it."""
+        """A process of a new user namespace: the container's, or the executor's own when a time namespace belongs to
+        it."""
         if self.state.get("status") == "running":
             return False  # exec: the namespace has its maps
         rows = (self.spec.get("linux") or {}).get("namespaces") or []
