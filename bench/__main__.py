@@ -2,8 +2,8 @@
 
     python3 -m bench [--runs 30] [--json FILE] [--orlop PATH]
 
-Every figure is a median over rounds in which all runtimes take turns, so that a machine whose speed drifts is fair to all.  What
-to look at are the ratios.  Needs root.
+Every figure is a median over rounds in which all runtimes take turns, so that a machine whose speed drifts is fair
+to all.  What to look at are the ratios.  Needs root.
 
 crun refuses hosts with both cgroup versions, so a second table is made in a mount namespace of its own, in which only
 cgroup2 is mounted.

@@ -25,7 +25,8 @@ _SIGTERM = 15
 class Container:
     """A container by its id, made by this program or by any other with the same `root`.
 
-    Not to be shared between threads without a lock of the caller's; different containers may be used in different threads.
+    Not to be shared between threads without a lock of the caller's; different containers may be used in different
+    threads.
     """
 
     def __init__(self, container_id: str, *, root: str = "/run/orlop") -> None:
@@ -68,7 +69,8 @@ class Container:
         start(self.id, self._options)
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Wait until the container has ended: its exit code, or minus a signal; None when `timeout` seconds are over first.
+        """Wait until the container has ended: its exit code, or minus a signal; None when `timeout` seconds are over
+        first.
 
         Only who created a container can know how it ended.  Raises StateError for others.
         """
@@ -90,7 +92,8 @@ class Container:
         return self._code
 
     def exec(self, *args: str, env: list[str] | None = None, cwd: str | None = None) -> int:
-        """Run a further process in the container, with this program's standard streams; its exit code, or minus a signal."""
+        """Run a further process in the container, with this program's standard streams; its exit code, or minus a
+        signal."""
         from orlop.runtime.exec import ExecRequest, spawn_in
 
         pid = spawn_in(self.id, ExecRequest(args=list(args), env=env, cwd=cwd), self._options)

@@ -64,7 +64,8 @@ class HookError(OrlopError):
 class KernelError(OrlopError, OSError):
     """The kernel refused an operation.
 
-    `call` is the system call, `field` the config field that asked for it, `path` what it was done to (either may be None).
+    `call` is the system call, `field` the config field that asked for it, `path` what it was done to (either may be
+    None).
     """
 
     def __init__(

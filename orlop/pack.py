@@ -5,18 +5,19 @@ The launcher's way only: it starts the interpreter with launcher/boot.py, which 
 
     orlop/__pycache__/hot.cpython-311.pack
         magic (8)   hash of the head and of the file's size (8)   size of the head (4)
-        head: marshal of ((root, magic number, mtime, size of this file), {command: place}, place of the index, this code)
-        groups: for each hot command, marshal of (rows, code) of the modules it imports
+        head: marshal of ((root, magic number, mtime, size of this file), {command: place}, place of the index, this
+        code) groups: for each hot command, marshal of (rows, code) of the modules it imports
         index: marshal of {module: row}
         the modules' code, each marshalled by itself and read when it is imported
 
 The import system takes longer to find a module than the module takes to run.  So the modules that a hot command imports
-are not imported: `preload` makes them, in an order in which each finds those it needs, from the bytes that are read anyway.
+are not imported: `preload` makes them, in an order in which each finds those it needs, from the bytes that are read
+anyway.
 
 A pack is trusted as a .pyc is, with the same checks and two more: a module whose source has another mtime or size is
 left to the ordinary importer; the head and each module that is read by itself are hashed, because another process may
-replace the file between two reads; and a directory or file that someone other than root or us can write to is neither used nor written.
-A pack that does not fit is ignored and removed, and the next command writes it again.
+replace the file between two reads; and a directory or file that someone other than root or us can write to is
+neither used nor written. A pack that does not fit is ignored and removed, and the next command writes it again.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class PackFinder:
                     self._index = loads(data)
             except (OSError, ValueError, EOFError, TypeError):
                 pass
-        return self._index.get(name)  # type: ignore[union-attr]
+        return self._index.get(name)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -218,7 +219,7 @@ def _contents(root: str) -> bytes:
     body = bytearray()
 
     def put(value: object) -> Place:
-        data = dumps(value)
+        data = dumps(value)  # type: ignore[arg-type]
         place = (len(body), len(data), source_hash(len(body), data))
         body.extend(data)
         return place
@@ -276,7 +277,8 @@ def _order(names: Iterable[str], needs: dict[str, list[str]]) -> Iterator[str]:
 
 
 def _compiled(path: str) -> tuple[bytes, CodeType]:
-    """Source and code, without docstrings and asserts, with the flag for what `from __future__ import annotations` says: the statement would import a module."""
+    """Source and code, without docstrings and asserts, with the flag for what `from __future__ import annotations`
+    says: the statement would import a module."""
     with open(path, "rb") as file:
         source = file.read()
     if _FUTURE not in source:

@@ -92,10 +92,10 @@ def user_root() -> str:
 
     runc's rule: $XDG_RUNTIME_DIR counts unless we are the real root, or root of a user namespace whose $USER is root.
     """
-    directory = os.environ.get("XDG_RUNTIME_DIR", "")
+    directory = os.environment.get("XDG_RUNTIME_DIR", "")
     if not directory:
         return ""
-    if os.geteuid() == 0 and (not in_user_namespace() or os.environ.get("USER") == "root"):
+    if os.geteuid() == 0 and (not in_user_namespace() or os.environment.get("USER") == "root"):
         return ""
     return directory + "/orlop"
 

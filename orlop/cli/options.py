@@ -73,7 +73,7 @@ def options(args: Args, *, log: Callable[[str, str], None] | None = None) -> Opt
         ignore_paused=args.flag("ignore-paused"),
         log=log or context.log,
         listen_fds=_listen_fds(),
-        notify_socket=os.environ.get("NOTIFY_SOCKET") or None,
+        notify_socket=os.environment.get("NOTIFY_SOCKET") or None,
     )
 
 
@@ -98,8 +98,8 @@ def _rootless(said: bool | None) -> bool:
 
 def _listen_fds() -> int:
     """Return how many sockets systemd passed to us, and not to one of our ancestors (sd_listen_fds(3))."""
-    count = os.environ.get("LISTEN_FDS", "")
-    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+    count = os.environment.get("LISTEN_FDS", "")
+    if os.environment.get("LISTEN_PID") != str(os.getpid()):
         return 0
     return int(count) if count.isascii() and count.isdigit() else 0
 

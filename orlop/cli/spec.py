@@ -38,7 +38,7 @@ def run(args: Args) -> int:
 
 def real_path(path: str) -> str | None:
     """Return where a file of the host really is, or None where it is not there."""
-    return os.path.realpath(path) if os.path.exists(path) else None
+    return os.path.realpath(path) if os.path.exists(path) else None  # noqa: TID251 - of the host
 
 
 def _make_root(path: str) -> None:

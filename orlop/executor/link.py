@@ -92,10 +92,11 @@ class Executor:
         if not data:
             return None
         fds: tuple[int, ...] = ()
-        for level, kind, content in ancillary:
-            if level == SOL_SOCKET and kind == SCM_RIGHTS:
+        for level, what, content in ancillary:
+            if level == SOL_SOCKET and what == SCM_RIGHTS:
                 fds += unpack(f"<{len(content) // 4}i", content[: len(content) // 4 * 4])
-        return Event(*_HEAD.unpack_from(data), data[EVENT_HEAD_SIZE:], fds)
+        kind, op, value = _HEAD.unpack_from(data)
+        return Event(kind, op, value, data[EVENT_HEAD_SIZE:], fds)
 
     def answer(self, data: bytes = b"\0") -> None:
         """Let the program go on from where it waits."""

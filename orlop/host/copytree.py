@@ -1,6 +1,7 @@
 """Copies one directory into another, for tmpcopyup: what a new tmpfs is about to hide.
 
-The tree may be an attacker's, and may change meanwhile.  No path is used, only names of single entries below descriptors, and no
+The tree may be an attacker's, and may change meanwhile.  No path is used, only names of single entries below
+descriptors, and no
 link is followed: what is a link is copied as a link, what is neither file, directory nor link is left out.
 """
 
@@ -97,7 +98,8 @@ def _copy_file(below: int, into: int, name: str) -> None:
 
 
 def _make(into: int, call: Callable[[], T]) -> T:
-    """Make an entry; in the tmpfs of a user namespace as its owner, since it takes no inode of an id without a mapping."""
+    """Make an entry; in the tmpfs of a user namespace as its owner, since it takes no inode of an id without a
+    mapping."""
     try:
         return call()
     except OSError as error:

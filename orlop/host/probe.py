@@ -9,7 +9,7 @@ from orlop.plan.facts import FILE, NULL, OTHER, Facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orlop.spec.types import Process, Spec
+    from orlop.spec.types import Mount, Process
 
 _CAP_MKNOD = 27
 _INFINITY = 0xFFFF_FFFF_FFFF_FFFF
@@ -32,7 +32,9 @@ def read_text(path: str) -> str:
         os.close(fd)
 
 
-def facts(spec: Spec, process: Process, *, unified: bool, no_pivot: bool = False) -> Facts:
+def facts(
+    mounts: list[Mount], process: Process, *, unified: bool, no_pivot: bool = False, mount_label: str | None = None
+) -> Facts:
     """The facts that the plan of this config asks for, and no others.
 
     Raises OSError where /proc cannot be read.
@@ -44,12 +46,12 @@ def facts(spec: Spec, process: Process, *, unified: bool, no_pivot: bool = False
         if process.get("capabilities") is not None
         else 0,
         unified=unified,
-        sources=_sources(spec),
+        sources=_sources(mounts),
         limits=_limits() if process.get("rlimits") else {},
         stdio=(_stream(0), _stream(1), _stream(2)),
         proc_mounts=_proc_mounts() if no_pivot else (),
         apparmor=bool(process.get("apparmorProfile")) and _active("apparmor"),
-        selinux=bool(process.get("selinuxLabel") or (spec.get("linux") or {}).get("mountLabel")) and _active("selinux"),
+        selinux=bool(process.get("selinuxLabel") or mount_label) and _active("selinux"),
     )
 
 
@@ -66,10 +68,10 @@ def _has_capability(number: int) -> bool:
     return bool(int(text[at + 7 : at + 24], 16) >> number & 1)
 
 
-def _sources(spec: Spec) -> dict[str, bool]:
+def _sources(mounts: list[Mount]) -> dict[str, bool]:
     """Of each bind source, whether it is a directory; one that cannot be seen is left out."""
     found = {}
-    for mount in spec.get("mounts") or []:
+    for mount in mounts:
         source = mount.get("source")
         if source and ("bind" in (mount.get("options") or ()) or "rbind" in (mount.get("options") or ())):
             try:

@@ -1,4 +1,5 @@
-"""Processes by pid and start time, so that a pid that was used again is never mistaken for the one that had it before."""
+"""Processes by pid and start time, so that a pid that was used again is never mistaken for the one that had it
+before."""
 
 from __future__ import annotations
 

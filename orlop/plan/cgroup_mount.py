@@ -29,7 +29,8 @@ def mount_cgroup(c: Construction, mount: Mount, options: MountOptions) -> None:
 
 
 def _version_2(c: Construction, mount: Mount, options: MountOptions) -> None:
-    """Where the kernel refuses a new mount (a user namespace without a cgroup namespace of its own), the host's is bound."""
+    """Where the kernel refuses a new mount (a user namespace without a cgroup namespace of its own), the host's is
+    bound."""
     assert c.root is not None
     b = c.b
     refused, made = Label(), Label()

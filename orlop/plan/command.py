@@ -29,7 +29,8 @@ def environment(c: Construction) -> list[str]:
 
 
 def home(c: Construction) -> int | None:
-    """Without HOME in the environment it comes from the container's /etc/passwd: the supervisor is sent the file and answers.
+    """Without HOME in the environment it comes from the container's /etc/passwd: the supervisor is sent the file and
+    answers.
 
     The address of the entry, or None where the config has one.
     """
@@ -136,7 +137,7 @@ def execute(c: Construction, found: Register, home_entry: int | None) -> None:
 
 
 _HINTS = {
-    ENOENT: "the program, or the interpreter it names (its first line, or its ELF loader), does not exist in the container",
+    ENOENT: "the program, or the interpreter that its first line or its ELF header names, is not in the container",
     EACCES: "the program is not executable for the user of the process, or lies on a mount with noexec",
     8: "the file is no program of this machine's architecture, and has no #! line",
     ELOOP: "too many symbolic links",

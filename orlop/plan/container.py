@@ -112,7 +112,7 @@ def host_hooks(c: Construction) -> None:
 def container_program(spec: Spec, facts: Facts, request: Request) -> Program:
     """The program that makes the container of this config and runs its process."""
     refuse_unsupported(spec)
-    c = Construction(spec, spec.get("process") or {}, facts, request)
+    c = Construction(spec, spec["process"], facts, request)
     check_mount_label(c)
     fifo = in_the_host(c)
     clone(c)

@@ -109,7 +109,8 @@ def enter_as_root(c: Construction) -> None:
 
 
 def enter_working_directory(c: Construction) -> None:
-    """Where root was refused, once more as the user, who may be allowed what root is not (NFS); it is looked up below the
+    """Where root was refused, once more as the user, who may be allowed what root is not (NFS); it is looked up
+    below the
     root, never through a magic link (CVE-2024-21626).  A process that root already put there stays there: its user need
     not be able to look the path up."""
     cwd = paths.clean(c.process.get("cwd") or "/")
@@ -134,7 +135,8 @@ _CWD_HINTS = {ENOTDIR: "process.cwd must name a directory", EACCES: "the user of
 
 
 def set_capabilities(c: Construction) -> None:
-    """Effective, permitted, inheritable and ambient sets, exactly; but for what the seccomp filter needs until it is loaded."""
+    """Effective, permitted, inheritable and ambient sets, exactly; but for what the seccomp filter needs until it is
+    loaded."""
     b = c.b
     b.purpose("process.capabilities", "unable to set capabilities", _CAPSET_HINTS)
     if c.process.get("capabilities") is not None:

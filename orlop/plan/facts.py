@@ -1,6 +1,7 @@
 """The planner's inputs beside the config: what the host is like, and what the caller asks for.
 
-The planner itself asks the kernel nothing: the supervisor fills these in (host/probe.py, runtime/), and a test gives others.
+The planner itself asks the kernel nothing: the supervisor fills these in (host/probe.py, runtime/), and a test gives
+others.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ NULL, FILE, OTHER = "null", "file", "other"
 class Facts:
     """The host, as far as a plan depends on it.
 
-    `makes_nodes`: the runtime may make device nodes.  `sources` tells of each bind source whether it is a directory.  `limits` are the runtime's own (soft, hard) resource
-    limits by number.  `stdio` says of descriptors 0 to 2 what they are: NULL for /dev/null, FILE, or OTHER.  `apparmor` and
-    `selinux`: this security module is active; asked only where the config has a label.
+    `makes_nodes`: the runtime may make device nodes.  `sources` tells of each bind source whether it is a directory.
+     `limits` are the runtime's own (soft, hard) resource
+    limits by number.  `stdio` says of descriptors 0 to 2 what they are: NULL for /dev/null, FILE, or OTHER.
+    `apparmor` and `selinux`: this security module is active; asked only where the config has a label.
     """
 
     __slots__ = (
@@ -102,9 +104,11 @@ class SeccompFilter:
 class Request:
     """What the caller asks for, beside the config.
 
-        `control` is the number of the control socket, which is also 3 plus the number of descriptors the container is to
-        have beside its standard streams.  `fifo` is the path on which a created container waits; None for `run`, where it
-        waits for the supervisor itself.  `state` is the state document that hooks inside the container read, without pid.  `stamps` is
+        `control` is the number of the control socket, which is also 3 plus the number of descriptors the container
+        is to have beside its standard streams.  `fifo` is the path on which a created container waits; None for `run`,
+        where it
+        waits for the supervisor itself.  `state` is the state document that hooks inside the container read, without
+        pid.  `stamps` is
     the number of a descriptor of shared memory for time stamps, one of 8 bytes for each operation.
     """
 

@@ -1,7 +1,7 @@
 """Hooks that run inside the container's namespaces: createContainer and startContainer.
 
-The executor clones the hook, gives it the state on stdin, waits for it with a timeout, and reports what it wrote when it
-failed.  The hooks of the runtime's namespaces are the supervisor's (runtime/hooks.py).
+The executor clones the hook, gives it the state on stdin, waits for it with a timeout, and reports what it wrote
+when it failed.  The hooks of the runtime's namespaces are the supervisor's (runtime/hooks.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ ECHILD = 10
 
 
 def create_container_hooks(c: Construction) -> None:
-    """Their paths are the runtime's, their namespaces the container's; the working directory is the root file system."""
+    """Their paths are the runtime's, their namespaces the container's; the working directory is the root file
+    system."""
     rows = (c.spec.get("hooks") or {}).get("createContainer") or []
     if rows:
         assert c.root is not None

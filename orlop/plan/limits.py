@@ -1,7 +1,7 @@
 """process.rlimits.
 
-A hard limit above the runtime's own is raised before the clone, where the process has the host's privileges; the exact values
-are set last, because a small RLIMIT_NOFILE would be in the way of the steps before.
+A hard limit above the runtime's own is raised before the clone, where the process has the host's privileges; the
+exact values are set last, because a small RLIMIT_NOFILE would be in the way of the steps before.
 """
 
 from __future__ import annotations

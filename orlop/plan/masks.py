@@ -1,6 +1,7 @@
 """linux.maskedPaths and linux.readonlyPaths.
 
-A masked file is covered by the host's /dev/null and not by the container's, which might be anything (CVE-2025-31133); a masked
+A masked file is covered by the host's /dev/null and not by the container's, which might be anything
+(CVE-2025-31133); a masked
 directory by an empty read-only tmpfs, one for all of them.  A path that does not exist is skipped.
 """
 
@@ -39,8 +40,8 @@ def mask_paths(c: Construction) -> None:
 
 
 def _empty_directory(b: Builder, context: list[tuple[str, str | None]]) -> Register:
-    """An empty tmpfs.  It is mounted on the host's /proc, as this process sees it and soon lets go of: only what is mounted
-    somewhere can be bound elsewhere."""
+    """An empty tmpfs.  It is mounted on the host's /proc, as this process sees it and soon lets go of: only what is
+    mounted somewhere can be bound elsewhere."""
     fs = b.get("fsopen", "tmpfs", linux.FSOPEN_CLOEXEC)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "source", "tmpfs", 0)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "nr_blocks", "1", 0)

@@ -62,7 +62,8 @@ ALL_WORDS = tuple(sorted({*ATTRIBUTES, *RECURSIVE, *PROPAGATION, *SUPERBLOCK, *E
 class MountOptions:
     """The words of one mount, sorted by what carries them out.
 
-    `on` and `off` are MOUNT_ATTR_* bits of the mount, `recursive_on` and `recursive_off` those of the whole tree, `data` the file
+    `on` and `off` are MOUNT_ATTR_* bits of the mount, `recursive_on` and `recursive_off` those of the whole tree,
+    `data` the file
     system's own options as (key, value or None), `propagation` pairs of (MS_* flag, recursive) in the order given.
     """
 

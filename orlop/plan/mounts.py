@@ -43,7 +43,8 @@ _FLAGS = (
 
 
 def open_sources(c: Construction) -> None:
-    """Open the sources that a later step could not: those whose peers must be kept, before propagation is cut, and with a
+    """Open the sources that a later step could not: those whose peers must be kept, before propagation is cut, and
+    with a
     user namespace all, while the process still has the host's ids and may pass directories that only root may."""
     everything = "user" in c.namespaces
     for index, mount in enumerate(c.spec.get("mounts") or []):
@@ -158,8 +159,8 @@ def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> N
 
 
 def _bind_attributes(b: Builder, tree: Register, options: MountOptions) -> None:
-    """With any flag given, a bind mount gets exactly the flags given (the access time stays unless it is given); where the
-    kernel has locked flags of the source, those stay, and to clear one is an error."""
+    """With any flag given, a bind mount gets exactly the flags given (the access time stays unless it is given);
+    where the kernel has locked flags of the source, those stay, and to clear one is an error."""
     if options.touched:
         exact = b.mount_attr(options.on, (_FLAGS | options.off) & ~options.on | options.off)
         locked, done = Label(), Label()

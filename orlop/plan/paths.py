@@ -1,8 +1,8 @@
 """Paths below the container's root, which an attacker may own and change at any time.
 
 No path is ever resolved by string: the kernel looks it up below the root's descriptor with RESOLVE_IN_ROOT, magic links
-refused, and everything after works on the descriptor (CVE-2021-30465, CVE-2024-45310).  What is missing is made one name
-at a time, below a descriptor that was looked up the same way.
+refused, and everything after works on the descriptor (CVE-2021-30465, CVE-2024-45310).  What is missing is made one
+name at a time, below a descriptor that was looked up the same way.
 """
 
 from __future__ import annotations

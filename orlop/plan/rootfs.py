@@ -92,7 +92,7 @@ def open_root(c: Construction) -> None:
 
 def read_only(c: Construction) -> None:
     """root.readonly: the root itself, not what is mounted on it."""
-    if not (c.spec.get("root") or {}).get("readonly") or "mount" not in c.namespaces:
+    if not c.spec["root"].get("readonly") or "mount" not in c.namespaces:
         return
     assert c.root is not None
     c.b.purpose("root.readonly", "unable to make the root file system read-only")

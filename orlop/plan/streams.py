@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def reopen_null(c: Construction) -> None:
-    """A stream that is the host's /dev/null becomes the container's, to read and write: engines open theirs for one of them."""
+    """A stream that is the host's /dev/null becomes the container's, to read and write: engines open theirs for one
+    of them."""
     numbers = [number for number, kind in enumerate(c.facts.stdio) if kind == NULL]
     if not numbers or c.process.get("terminal"):
         return

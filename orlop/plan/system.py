@@ -15,8 +15,8 @@ _PERSONALITIES = {"LINUX": 0, "LINUX32": 8}
 
 
 def new_session(c: Construction) -> None:
-    """A session of its own, which can take a controlling terminal; and a session keyring, so that the container does not
-    hold the keys of whoever started it."""
+    """A session of its own, which can take a controlling terminal; and a session keyring, so that the container does
+    not hold the keys of whoever started it."""
     b = c.b
     b.purpose("process", "unable to start a session")
     b.do("setsid")

@@ -145,8 +145,8 @@ class Builder:
     ) -> None:
         """Add a system call whose result is not kept.
 
-        `ignore` lists errnos (or conditions) after which the program just goes on, `on` where to go on for an errno or a
-        condition.
+        `ignore` lists errnos (or conditions) after which the program just goes on, `on` where to go on for an errno
+        or a condition.
         """
         if name == "openat" and self._translate:
             args = (*args[:2], self._open_flags(args[2]), *args[3:])  # type: ignore[arg-type]

@@ -81,8 +81,10 @@ class Op:
 class Program:
     """What the planner makes and the executor runs, in the form that the executor reads.
 
-    `code` holds the operations, `data` the initial memory at PROGRAM_BASE (its first HEADER_SIZE bytes are the header's place),
-    `scratch` counts the zeroed bytes at SCRATCH_BASE.  `purposes` and `names` (of system calls) are parallel to the operations.
+    `code` holds the operations, `data` the initial memory at PROGRAM_BASE (its first HEADER_SIZE bytes are the
+    header's place),
+    `scratch` counts the zeroed bytes at SCRATCH_BASE.  `purposes` and `names` (of system calls) are parallel to the
+    operations.
     """
 
     __slots__ = ("architecture", "code", "control", "data", "names", "purposes", "scratch")

@@ -30,6 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.cgroup.base import Cgroup
     from orlop.host.cgroups import Layout
+    from orlop.program.ops import Program
     from orlop.runtime.options import Options
     from orlop.runtime.waiting import Steps
 
@@ -49,7 +50,7 @@ class Creation:
         self.bundle = Bundle(options.bundle)
         spec = self.bundle.spec
         refuse_unsupported(spec)
-        self.terminal = bool((spec.get("process") or {}).get("terminal"))
+        self.terminal = bool(spec["process"].get("terminal"))
         self.store = Store(os.path.abspath(options.root), container_id)
         self.layout: Layout = layout()
         linux = spec.get("linux") or {}
@@ -77,8 +78,8 @@ class Creation:
         return os.geteuid() != 0 if self.options.rootless is None else self.options.rootless
 
     def _warn_of_capabilities(self) -> None:
-        capabilities = (self.bundle.spec.get("process") or {}).get("capabilities") or {}
-        names = {name for names in capabilities.values() for name in names}  # type: ignore[attr-defined]
+        sets = dict(self.bundle.spec["process"].get("capabilities") or {})
+        names = {name for names in sets.values() for name in names}  # type: ignore[attr-defined]
         unknown = sorted(name for name in names if known_capability(name) is None)
         if unknown:
             self.options.log("warning", f"ignoring unknown or unavailable capabilities: [{' '.join(unknown)}]")
@@ -108,8 +109,8 @@ class Creation:
                 store.make_fifo()
             resources = (spec.get("linux") or {}).get("resources")
             devices = [row["path"] for row in (spec.get("linux") or {}).get("devices") or []]
-            self.cgroup.create(resources, device_paths=devices)  # type: ignore[arg-type]
-            self.launch = Launch(self._program(fifo), spec, spec.get("process") or {}, self.state("creating", 0))
+            self.cgroup.create(resources, device_paths=devices)
+            self.launch = Launch(self._program(fifo), spec, spec["process"], self.state("creating", 0))
             yield from self.launch.prepare()
             self._keep(self.launch.pid)
         except BaseException:
@@ -118,15 +119,15 @@ class Creation:
         options.log("debug", f"container {self.record.id} created, pid {self.launch.pid}")
         return self.launch
 
-    def _program(self, fifo: bool):  # type: ignore[no-untyped-def]
+    def _program(self, fifo: bool) -> Program:
         spec, options = self.bundle.spec, self.options
-        process = spec.get("process") or {}
+        process = spec["process"]
         devices = [row["path"] for row in (spec.get("linux") or {}).get("devices") or []]
         resources = (spec.get("linux") or {}).get("resources")
         entry = CgroupEntry(
             tasks=self.cgroup.join_files(),
             directory=self.cgroup.clone_into(),
-            device_program=self.cgroup.device_program(resources, devices),  # type: ignore[arg-type]
+            device_program=self.cgroup.device_program(resources, devices),
             mounts=self._cgroup_mounts(),
         )
         request = Request(
@@ -141,7 +142,13 @@ class Creation:
             state=self.state("creating", 0),
             seccomp=seccomp_filter(spec, options),
         )
-        known = facts(spec, process, unified=self.layout.unified, no_pivot=options.no_pivot)
+        known = facts(
+            spec.get("mounts") or [],
+            process,
+            unified=self.layout.unified,
+            no_pivot=options.no_pivot,
+            mount_label=(spec.get("linux") or {}).get("mountLabel"),
+        )
         return container_program(spec, known, request)
 
     def _cgroup_mounts(self) -> tuple[CgroupMount, ...]:

@@ -22,7 +22,8 @@ _PATIENCE = 10.0  # seconds for a killed process to end: as long as runc waits
 
 
 def delete(container_id: str, options: Options, *, force: bool = False) -> None:
-    """Remove a container.  Raises StateError when it runs and `force` is not given, NotFound for an unknown id without it."""
+    """Remove a container.  Raises StateError when it runs and `force` is not given, NotFound for an unknown id
+    without it."""
     try:
         found = Found(container_id, options)
     except NotFound:
@@ -52,7 +53,8 @@ def delete(container_id: str, options: Options, *, force: bool = False) -> None:
 
 
 def _has_poststop(found: Found) -> bool:
-    """Most configs have no such hooks, and need not be parsed to see it; a crash may have come before the config was kept."""
+    """Most configs have no such hooks, and need not be parsed to see it; a crash may have come before the config was
+    kept."""
     try:
         return b'"poststop"' in found.store.config()
     except FileNotFoundError:

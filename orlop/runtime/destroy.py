@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def destroy(
     store: Store, record: Record, cgroup: Cgroup, spec: Spec | None, options: Options, *, alone: bool
 ) -> Steps[None]:
-    """Remove what create made.  `alone`: the container had a pid namespace of its own, so no process can have outlived it."""
+    """Remove what create made.  `alone`: the container had a pid namespace of its own, so no process can have
+    outlived it."""
     if not alone:
         cgroup.kill()
     try:

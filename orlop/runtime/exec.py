@@ -112,12 +112,12 @@ def _launch(container_id: str, request: ExecRequest, options: Options) -> tuple[
     if status == PAUSED and not options.ignore_paused:
         raise StateError("cannot exec in a paused container (use --ignore-paused to override)")
     spec = found.config()
-    process = _process(spec.get("process") or {}, request)
+    process = _process(spec["process"], request)
     _check_console(process, options)
     program = exec_program(
         spec,
         process,
-        facts({}, process, unified=False),
+        facts([], process, unified=False),
         Request(
             container_id=container_id,
             control=3 + options.preserve_fds + options.listen_fds,

@@ -1,7 +1,7 @@
 """Waits for a process in the foreground: forwards signals, keeps the terminal, gives the exit status.
 
-Every signal is blocked and fetched (sigwaitinfo(2), or a wakeup descriptor beside a terminal), so none is lost between the start
-of the process and the wait for it.
+Every signal is blocked and fetched (sigwaitinfo(2), or a wakeup descriptor beside a terminal), so none is lost
+between the start of the process and the wait for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from orlop import system as os
 from orlop.runtime.console import Copier, Terminal
 
 _SIGCHLD, _SIGWINCH, _SIGURG, _SIGKILL, _SIGSTOP, _SIGPIPE = 17, 28, 23, 9, 19, 13
-# What goes wrong in this process itself is not for the container: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS.
+# What goes wrong in this process itself is not for the container: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV,
+# SIGSYS.
 _OWN = frozenset((4, 5, 6, 7, 8, 11, 31, 32, 33, _SIGKILL, _SIGSTOP))
 _CAUGHT = [number for number in range(1, 65) if number not in _OWN]
 
@@ -33,8 +34,8 @@ class Foreground:
             self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _CAUGHT)
 
     def take(self, master: int) -> None:
-        """Connect the caller's terminal with this master.  To be called before the program runs: it may ask for the size of
-        its terminal at once, and what it writes depends on the settings."""
+        """Connect the caller's terminal with this master.  To be called before the program runs: it may ask for the
+        size of its terminal at once, and what it writes depends on the settings."""
         self._held = Terminal(master)
 
     def close(self) -> None:

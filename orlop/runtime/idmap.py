@@ -65,7 +65,7 @@ def _helper(name: str, pid: int, rows: list[IDMapping]) -> None:
     for directory in os.get_exec_path():
         path = f"{directory}/{name}"
         if os.access(path, os.X_OK):
-            child = os.posix_spawn(path, [name, str(pid), *words], os.environ)
+            child = os.posix_spawn(path, [name, str(pid), *words], os.environment)
             _, status = os.waitpid(child, 0)
             if status:
                 code = os.waitstatus_to_exitcode(status)

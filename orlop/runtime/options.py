@@ -14,8 +14,8 @@ def _silent(level: str, message: str) -> None:
 class Options:
     """The options of a command; each has the meaning of the flag of that name (docs, or `orlop COMMAND --help`).
 
-    `log` is called with a level (`debug`, `info`, `warning`, `error`) and a message.  `preserve_fds` counts descriptors from 3
-    on that the container gets; `listen_fds` those of socket activation, which come before them.
+    `log` is called with a level (`debug`, `info`, `warning`, `error`) and a message.  `preserve_fds` counts
+    descriptors from 3 on that the container gets; `listen_fds` those of socket activation, which come before them.
     """
 
     __slots__ = (

@@ -1,7 +1,7 @@
 """Lifecycle steps are generators that yield what they wait for; this drives one to its end by polling.
 
-A step yields `(descriptor, deadline)`: it goes on with True when the descriptor is readable, with False when the deadline (in
-seconds of `time.monotonic`; None for never) is past.  An event loop can drive the same steps.
+A step yields `(descriptor, deadline)`: it goes on with True when the descriptor is readable, with False when the
+deadline (in seconds of `time.monotonic`; None for never) is past.  An event loop can drive the same steps.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ FORMAT = 1
 class Record:
     """The content of state.json.
 
-    `pid` and `start` are those of the container's first process (0 until it exists; clock ticks since boot), `created` is RFC
-    3339 in UTC, `cgroup_paths` as runc records them, `namespaces` the types
+    `pid` and `start` are those of the container's first process (0 until it exists; clock ticks since boot),
+    `created` is RFC 3339 in UTC, `cgroup_paths` as runc records them, `namespaces` the types
     of those that are the container's own.
     """
 

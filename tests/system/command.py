@@ -57,7 +57,7 @@ class Runtime:
         return f"{self.marker}-{next(_numbers)}"
 
     def command(self, *args: str | os.PathLike[str]) -> list[str]:
-        return [*self.argv, "--root", str(self.root), *map(os.fspath, args)]
+        return [*self.argv, "--root", str(self.root), *(os.fspath(arg) for arg in args)]
 
     def __call__(
         self,
@@ -83,7 +83,7 @@ class Runtime:
                 timeout=PATIENCE,
             )
             result = Done(done.returncode, _content(out), _content(err))
-        assert status is None or result.status == status, f"{' '.join(map(os.fspath, args))}: {result}"
+        assert status is None or result.status == status, f"{' '.join(str(arg) for arg in args)}: {result}"
         return result
 
     def start(self, *args: str | os.PathLike[str], stdin: int = subprocess.PIPE) -> subprocess.Popen[str]:
@@ -188,8 +188,8 @@ def wait(pidfd: int) -> None:
 
 
 def end(pid: int) -> None:
-    """Kill and reap what a detached command left to us, as an engine's shim does.  Until it is reaped, its pid namespace
-    does not end."""
+    """Kill and reap what a detached command left to us, as an engine's shim does.  Until it is reaped, its pid
+    namespace does not end."""
     os.kill(pid, 9)
     os.waitpid(pid, 0)
 

@@ -82,7 +82,8 @@ def place(workshop: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def clean_host(runtime: Runtime, bundle: Bundle, place: Path) -> Iterator[None]:
-    """Nothing is left behind: looked at before the bundle is removed, and tidied up after, for the tests that follow."""
+    """Nothing is left behind: looked at before the bundle is removed, and tidied up after, for the tests that
+    follow."""
     runtime.root.mkdir(exist_ok=True, mode=0o700)
     reap()
     before = Snapshot(runtime.marker, runtime.root)

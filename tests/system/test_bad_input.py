@@ -380,7 +380,7 @@ def test_a_state_root_that_is_a_file(runtime: Runtime, bundle: Bundle, place: Pa
 def test_a_pid_file_that_cannot_be_written(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     for command in COMMANDS:
         path = place / "missing/pid"
-        argv = [command, "--pid-file", path, "-b", bundle.args("true").path, runtime.new_id()]
+        argv = [command, "--pid-file", str(path), "-b", str(bundle.args("true").path), runtime.new_id()]
         assert str(path) in error_line(runtime(*argv, status=1))
 
 
@@ -392,7 +392,7 @@ def test_a_log_that_cannot_be_written(runtime: Runtime, bundle: Bundle, place: P
 
 @pytest.mark.parametrize("count", [1, 5])
 def test_preserved_descriptors_that_are_not_open(runtime: Runtime, bundle: Bundle, count: int) -> None:
-    argv = ["run", "--preserve-fds", str(count), "-b", bundle.args("true").path, runtime.new_id()]
+    argv = ["run", "--preserve-fds", str(count), "-b", str(bundle.args("true").path), runtime.new_id()]
     line = error_line(runtime(*argv, status=1))
     assert "preserve" in line and str(count) in line
 

@@ -45,7 +45,7 @@ def test_state_has_the_keys_that_engines_read(runtime: Runtime, bundle: Bundle) 
     bundle.args("sleep", "1000").set("annotations", {"org.example.colour": "blue"})
     with runtime.created(bundle) as container:
         state = container.state()
-        assert state.pop("created", "").__class__ is str  # type: ignore[attr-defined]
+        assert state.pop("created", "").__class__ is str
         pid = state.pop("pid")
         assert state == {
             "ociVersion": state["ociVersion"],
@@ -417,7 +417,7 @@ def test_an_error_goes_to_the_log_as_json_and_plain_to_standard_error(
 ) -> None:
     log = place / "log"
     bundle.args("nothing")
-    argv = ["--log", log, "--log-format", "json", "run", "-b", bundle.path, runtime.new_id()]
+    argv = ["--log", str(log), "--log-format", "json", "run", "-b", str(bundle.path), runtime.new_id()]
     done = runtime(*argv, status=1)
     (line,) = log.read_text().splitlines()
     entry = json.loads(line)

@@ -1,4 +1,5 @@
-"""Mounts as the container sees them: option words, propagation, binds, masks, devices; and what a hostile image tries."""
+"""Mounts as the container sees them: option words, propagation, binds, masks, devices; and what a hostile image
+tries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Namespaces: each type new, joined by its path, or shared with the runtime; user, cgroup and time namespaces in depth."""
+"""Namespaces: each type new, joined by its path, or shared with the runtime; user, cgroup and time namespaces in
+depth."""
 
 from __future__ import annotations
 

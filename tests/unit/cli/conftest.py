@@ -91,7 +91,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Notes:
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Be in an empty directory, with nothing of the caller's session in the environment."""
     for name in ("XDG_RUNTIME_DIR", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID"):
-        monkeypatch.delitem(system.environ, name, raising=False)
+        monkeypatch.delitem(system.environment, name, raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -48,10 +48,10 @@ def test_the_runtime_directory_of_the_user_counts_unless_we_are_the_real_root(
     orlop: Call, runtime: Notes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     euid: int, mapped: bool, user: str | None, used: bool,
 ) -> None:  # fmt: skip
-    monkeypatch.setitem(system.environ, "XDG_RUNTIME_DIR", str(tmp_path / "xdg"))
-    monkeypatch.delitem(system.environ, "USER", raising=False)
+    monkeypatch.setitem(system.environment, "XDG_RUNTIME_DIR", str(tmp_path / "xdg"))
+    monkeypatch.delitem(system.environment, "USER", raising=False)
     if user is not None:
-        monkeypatch.setitem(system.environ, "USER", user)
+        monkeypatch.setitem(system.environment, "USER", user)
     monkeypatch.setattr(system, "geteuid", lambda: euid)
     monkeypatch.setattr("orlop.cli.context.in_user_namespace", lambda: mapped)
     assert orlop("start", "ID").status == 0
@@ -65,7 +65,7 @@ def test_the_runtime_directory_of_the_user_counts_unless_we_are_the_real_root(
 def test_the_runtime_directory_is_not_made_when_a_root_is_given(
     orlop: Call, runtime: Notes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(system.environ, "XDG_RUNTIME_DIR", str(tmp_path / "xdg"))
+    monkeypatch.setitem(system.environment, "XDG_RUNTIME_DIR", str(tmp_path / "xdg"))
     monkeypatch.setattr(system, "geteuid", lambda: 1000)
     orlop("--root", str(tmp_path / "own"), "start", "ID")
     assert runtime.options.root == str(tmp_path / "own")
@@ -76,7 +76,7 @@ def test_a_runtime_directory_that_cannot_be_made_is_named_with_a_hint(
     orlop: Call, runtime: Notes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setitem(system.environ, "XDG_RUNTIME_DIR", str(tmp_path / "file"))
+    monkeypatch.setitem(system.environment, "XDG_RUNTIME_DIR", str(tmp_path / "file"))
     monkeypatch.setattr(system, "geteuid", lambda: 1000)
     outcome = orlop("start", "ID")
     assert outcome.status == 1
@@ -147,14 +147,14 @@ def test_the_log_is_appended_to_and_readable_by_all(orlop: Call, runtime: Notes,
 def test_sockets_count_only_when_systemd_meant_us(
     orlop: Call, runtime: Notes, monkeypatch: pytest.MonkeyPatch, count: str, mine: bool, result: int
 ) -> None:
-    monkeypatch.setitem(system.environ, "LISTEN_FDS", count)
-    monkeypatch.setitem(system.environ, "LISTEN_PID", str(os.getpid() if mine else os.getppid()))
+    monkeypatch.setitem(system.environment, "LISTEN_FDS", count)
+    monkeypatch.setitem(system.environment, "LISTEN_PID", str(os.getpid() if mine else os.getppid()))
     orlop("start", "ID")
     assert runtime.options.listen_fds == result
 
 
 def test_the_notify_socket_reaches_the_runtime(orlop: Call, runtime: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(system.environ, "NOTIFY_SOCKET", "/run/notify")
+    monkeypatch.setitem(system.environment, "NOTIFY_SOCKET", "/run/notify")
     orlop("start", "ID")
     assert runtime.options.notify_socket == "/run/notify"
 
