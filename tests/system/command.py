@@ -215,5 +215,5 @@ def default_argv() -> list[str]:
     project = Path(__file__).parents[2]
     if (project / "build/orlop").exists():
         return [str(project / "build/orlop")]
-    boot = f"import sys; sys.path.insert(0, {str(project)!r}); import runpy; runpy.run_module('orlop', run_name='__main__')"
+    boot = f"import runpy, sys; sys.path.insert(0, {str(project)!r}); runpy.run_module('orlop', run_name='__main__')"
     return [sys.executable, "-I", "-S", "-c", boot]

@@ -438,12 +438,14 @@ def test_an_exec_that_is_refused_leaves_the_container_as_it_was(runtime: Runtime
 
 
 def test_an_exec_whose_container_ends_meanwhile_ends_too(runtime: Runtime, bundle: Bundle) -> None:
-    with runtime.running(bundle.args("sleep", "1000")) as container:
-        with runtime.start("exec", container.id, "sh", "-c", "echo ready; exec sleep 1000") as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            with container.handle() as pidfd:
-                runtime("kill", container.id, "KILL")
-                wait(pidfd)
-            process.communicate(timeout=PATIENCE)
-            assert process.returncode == 137
+    with (
+        runtime.running(bundle.args("sleep", "1000")) as container,
+        runtime.start("exec", container.id, "sh", "-c", "echo ready; exec sleep 1000") as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        with container.handle() as pidfd:
+            runtime("kill", container.id, "KILL")
+            wait(pidfd)
+        process.communicate(timeout=PATIENCE)
+        assert process.returncode == 137

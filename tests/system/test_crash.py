@@ -104,14 +104,16 @@ def test_a_crash_while_the_program_runs_in_the_foreground(runtime: Runtime, bund
 
 
 def test_a_crash_of_exec_leaves_the_container_as_it_is(runtime: Runtime, bundle: Bundle) -> None:
-    with runtime.running(bundle.args("sleep", "1000")) as container:
-        with runtime.start("exec", container.id, "sh", "-c", "echo ready; exec sleep 4242") as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            process.kill()
-            process.wait()
-            assert container.status == "running"
-            kill_hooks()
+    with (
+        runtime.running(bundle.args("sleep", "1000")) as container,
+        runtime.start("exec", container.id, "sh", "-c", "echo ready; exec sleep 4242") as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.kill()
+        process.wait()
+        assert container.status == "running"
+        kill_hooks()
 
 
 def test_a_state_directory_without_a_record_is_removed(runtime: Runtime, bundle: Bundle) -> None:

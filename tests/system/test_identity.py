@@ -198,7 +198,7 @@ def test_a_very_small_limit_of_open_files_is_no_obstacle_to_the_start(runtime: R
 
 
 def test_a_hard_limit_above_the_runtimes_own_needs_the_capability(runtime: Runtime, bundle: Bundle) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     own = int(re.findall(r"CapEff:\s*(\w+)", Path("/proc/self/status").read_text())[0], 16)
     bundle.set("process.rlimits", [{"type": "RLIMIT_NOFILE", "soft": 10, "hard": hard + 1}])
     if own & bits("CAP_SYS_RESOURCE"):

@@ -368,8 +368,8 @@ def test_the_defaults_protect_proc(runtime: Runtime, bundle: Bundle) -> None:
 
 
 def test_the_default_devices_and_links_are_there(runtime: Runtime, bundle: Bundle) -> None:
-    script = "cd /dev; stat -c '%n %t:%T %a %F' null zero full random urandom tty; for l in fd stdin stdout stderr ptmx; do readlink $l; done"
-    lines = runtime.shell(bundle, script)
+    script = "cd /dev; stat -c '%n %t:%T %a %F' null zero full random urandom tty; "
+    lines = runtime.shell(bundle, script + "for each in fd stdin stdout stderr ptmx; do readlink $each; done")
     numbers = {"null": "1:3", "zero": "1:5", "full": "1:7", "random": "1:8", "urandom": "1:9", "tty": "5:0"}
     assert lines[:6] == [f"{name} {number} 666 character special file" for name, number in numbers.items()]
     assert lines[6:] == ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx"]

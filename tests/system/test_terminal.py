@@ -32,8 +32,8 @@ def test_the_master_arrives_at_the_console_socket(runtime: Runtime, bundle: Bund
 
 def test_a_terminal_is_the_controlling_one_and_all_three_streams(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     bundle.set("process.terminal", True)
-    script = "for each in 0 1 2; do readlink /proc/self/fd/$each; done; echo via tty > /dev/tty; ls -l /dev/console; echo end"
-    bundle.shell(script)
+    script = "for each in 0 1 2; do readlink /proc/self/fd/$each; done; echo via tty > /dev/tty; "
+    bundle.shell(script + "ls -l /dev/console; echo end")
     with console_socket(place) as console, runtime.created(bundle, "--console-socket", console.path) as container:
         master, _ = console.receive()
         container.start()
