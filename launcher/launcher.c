@@ -1,7 +1,7 @@
 /* The `orlop` on PATH: finds the package and its interpreter, and becomes `python3 -I -S .../orlop/boot.py`.
  *
- * pip's own stub imports `re` and runs `site` with every .pth file; a shell script costs a shell.  This costs one execve.
- * Where the package is, follows from where this file is (/proc/self/exe, so that a link named `runc` works):
+ * pip's own stub imports `re` and runs `site` with every .pth file; a shell script costs a shell.  This costs one
+ * execve. Where the package is, follows from where this file is (/proc/self/exe, so that a link named `runc` works):
  *
  *   a checkout       <root>/build/orlop   package <root>/orlop
  *   an installation  <prefix>/bin/orlop   package <prefix>/lib/python3.X/site-packages/orlop  (venv, --prefix, --user)
@@ -12,10 +12,11 @@
  * The interpreter is what the file orlop.python beside this one names, if there is one (`make` writes it in a checkout,
  * a distribution may); else python3.X (python3 where no X is known) in <prefix>/bin, /usr/local/bin, /usr/bin or PATH.
  *
- * boot.py is compiled at each start, which takes longer than all else that it does, so its .pyc is given to the interpreter
- * if there is one: `make` and pip write it, and it is checked here as the interpreter checks a module's.
+ * boot.py is compiled at each start, which takes longer than all else that it does, so its .pyc is given to the
+ * interpreter if there is one: `make` and pip write it, and it is checked here as the interpreter checks a module's.
  *
- * The environment, the descriptors and the command's own name are passed on as they are.  System calls only: no libc. */
+ * The environment, the descriptors and the command's own name are passed on as they are.  System calls only: no libc.
+ */
 
 #if defined(__x86_64__)
 #define NR_READ 0

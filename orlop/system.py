@@ -1,8 +1,8 @@
 """The part of `os` that commands need: `from orlop import system as os`.
 
-`import os` brings in `_collections_abc`, `stat`, `posixpath` and more: 1.3 ms, a tenth of the run of a container.
-The system calls themselves are in the built-in module `posix`; what `os` adds in Python and we use is written here, with
-the same names and meanings.
+`import os` brings in `_collections_abc`, `stat`, `posixpath` and more: 1.3 ms, a tenth of what it takes to run a
+container.  The system calls themselves are in the built-in module `posix`; what `os` adds in Python and we use is
+written here, with the same names and meanings.
 """
 
 from __future__ import annotations
