@@ -83,9 +83,11 @@ class Memory:
     @staticmethod
     def length(op: Op, known: Signature) -> tuple[int, ...]:
         """How long a call says its bytes, or its list, are."""
-        place = max(known.place("size"), known.place("count"))
+        place = max(known.place("size"), known.place("count"), known.place("max"))
         length = op.args[place] if place >= 0 else 0
-        return () if isinstance(length, Register) else (length,)
+        if isinstance(length, Register):
+            return ()
+        return (length // 8 if known.place("max") >= 0 else length,)  # `max` counts bits
 
     def shown(self, kind: str, value: int, length: int = 0, *, details: list[str] | None = None) -> str:
         """An argument or a member of this kind."""
@@ -125,6 +127,18 @@ class Memory:
         except UnicodeDecodeError:
             pass
         return f"{length} bytes {data[:8].hex()}" + ("…" if length > len(data[:8]) else "")
+
+    def _bits(self, value: int, length: int) -> str:
+        """The numbers of the bits that are set, as cpuset files write them."""
+        data = self._program.bytes_at(value, length) if value else b""
+        if data.strip(b"\xff") == b"":
+            return "all" if data else "NULL"
+        bits = int.from_bytes(data, "little")
+        numbers = [number for number in range(bits.bit_length()) if bits >> number & 1]
+        first = [number for number in numbers if number - 1 not in numbers]
+        last = [number for number in numbers if number + 1 not in numbers]
+        runs = ",".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(first, last, strict=True))
+        return f"[{runs}]"
 
     def _pointer(self, value: int, _length: int) -> str:
         if not value:
@@ -183,11 +197,12 @@ def _quoted(text: str) -> str:
 
 
 _SPECIAL: dict[str, Callable[[Memory, int, int], str]] = {
+    "bits": Memory._bits,
     "buf": Memory._pointer,
     "bytes": Memory._bytes,
     "cap_data": Memory._capabilities,
     "capability": lambda self, value, _length: self._vocabulary.capability(value),
-    "code": lambda _self, _value, _length: "…",
+    "code": lambda _self, value, _length: "…" if value >= PROGRAM_BASE else hex(value),
     "device": lambda _self, value, _length: words.device(value),
     "fd": Memory._descriptor,
     "hex": lambda _self, value, _length: hex(value),
@@ -199,6 +214,7 @@ _SPECIAL: dict[str, Callable[[Memory, int, int], str]] = {
     "open": lambda self, value, _length: words.open_flags(value, self._program.architecture),
     "ptr": Memory._pointer,
     "resource": lambda self, value, _length: self._vocabulary.limits.get(value, str(value)),
+    "scheduler": lambda self, value, _length: self._vocabulary.scheduler(value),
     "siginfo": lambda _self, value, _length: "&siginfo" if value else "NULL",
     "socket_type": lambda _self, value, _length: words.socket_type(value),
     "statx_buf": lambda _self, value, _length: "&statx_buf" if value else "NULL",

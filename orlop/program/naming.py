@@ -116,7 +116,7 @@ class Names:
         if isinstance(op.args[0], Register) and path in ("", "."):
             return [self.used(op.index, op.args[0])[1:-1] + (" tree" if op.name == "open_tree" else "/.")]
         parts = [part for part in path.split("/") if part]
-        ends = ["/".join(parts[count:]) for count in range(len(parts) - 1, 0, -1)]
+        ends = ["/".join(parts[count:]) for count in range(len(parts) - 1, -1, -1)]
         return [*(end for end in ends if len(self._paths.get(end, ())) < _AMBIGUOUS), path]
 
     def _ends(self) -> dict[str, set[str]]:

@@ -30,13 +30,19 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
     "open_how": (("flags", "open", 8), ("mode", "mode", 8), ("resolve", "resolve", 8)),
     "pollfd": (("fd", "fd", -4), ("events", "poll", 2), ("revents", "poll", 2)),
     "rlimit": (("rlim_cur", "limit", 8), ("rlim_max", "limit", 8)),
+    # uapi/linux/sched/types.h
+    "sched_attr": (
+        ("size", "", 4), ("sched_policy", "scheduler", 4), ("sched_flags", "hex", 8), ("sched_nice", "", -4),
+        ("sched_priority", "", 4), ("sched_runtime", "", 8), ("sched_deadline", "", 8), ("sched_period", "", 8),
+        ("sched_util_min", "", 4), ("sched_util_max", "", 4),
+    ),
     # uapi/asm-generic/siginfo.h, as waitid(2) fills it
     "siginfo": (
         ("si_signo", "", -4), ("si_errno", "", -4), ("si_code", "", -4), ("pad", "", 4), ("si_pid", "", -4),
         ("si_uid", "id", 4), ("si_status", "", -4),
     ),
     # uapi/linux/filter.h; two bytes and a gap
-    "sock_fprog": (("len", "", 8), ("filter", "ptr", 8)),
+    "sock_fprog": (("len", "", 8), ("filter", "code", 8)),
     # uapi/linux/stat.h, as far as programs read it
     "statx_buf": (
         ("stx_mask", "", 4), ("stx_blksize", "", 4), ("stx_attributes", "hex", 8), ("stx_nlink", "", 4),

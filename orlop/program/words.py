@@ -43,6 +43,7 @@ FLAGS: dict[str, dict[int, str]] = {
     "clone": _flags("CLONE_"),
     "close_range": _flags("CLOSE_RANGE_"),
     "dup": {linux.O_CLOEXEC: "O_CLOEXEC"},
+    "filter_flags": {2: "SECCOMP_FILTER_FLAG_LOG", 4: "SECCOMP_FILTER_FLAG_SPEC_ALLOW"},
     "fsmount": _flags("FSMOUNT_"),
     "fsopen": _flags("FSOPEN_"),
     "interface": _flags("IFF_"),
@@ -73,6 +74,7 @@ ENUMERATIONS: dict[str, dict[int, str]] = {
     "keyctl": _named("KEYCTL_"),
     "prctl": _named("PR_", but=("PR_CAP_AMBIENT_",)),
     "prog_type": _named("BPF_PROG_TYPE_"),
+    "seccomp": {1: "SECCOMP_SET_MODE_FILTER"},
     "signal": _named("SIG"),
 }
 
@@ -85,34 +87,43 @@ _CONDITIONS = {WHEN_ZERO: "0", WHEN_NOT_ZERO: "not 0", WHEN_ERROR: "any error"}
 class Vocabulary:
     """Names that the rooms above have for numbers of a program; where they are left out, numbers are shown.
 
-    `events` and `capabilities` are in the order of their numbers, `limits` maps RLIMIT_* to theirs, `device_filter`
+    `events`, `capabilities` and `schedulers` are in the order of their numbers, `limits` maps RLIMIT_* to theirs, `device_filter`
     shows the instructions of a device filter, one a line.
     """
 
-    __slots__ = ("capabilities", "device_filter", "events", "limits")
+    __slots__ = ("capabilities", "device_filter", "events", "limits", "schedulers")
 
     def __init__(
         self,
         *,
         events: Sequence[str] = (),
         capabilities: Sequence[str] = (),
+        schedulers: Sequence[str] = (),
         limits: Mapping[str, int] | None = None,
         device_filter: Callable[[bytes], str] | None = None,
     ) -> None:
         self.events = events
         self.capabilities = capabilities
+        self.schedulers = schedulers
         self.limits = {number: name for name, number in (limits or {}).items()}
         self.device_filter = device_filter
 
     def event(self, number: int) -> str:
-        return self.events[number] if 0 <= number < len(self.events) else str(number)
+        return _of(self.events, number)
 
     def capability(self, number: int) -> str:
-        return self.capabilities[number] if 0 <= number < len(self.capabilities) else str(number)
+        return _of(self.capabilities, number)
+
+    def scheduler(self, number: int) -> str:
+        return _of(self.schedulers, number)
 
     def capability_set(self, bits: int) -> str:
         names = [self.capability(number) for number in range(bits.bit_length()) if bits >> number & 1]
         return "|".join(names) or "none"
+
+
+def _of(names: Sequence[str], number: int) -> str:
+    return names[number] if 0 <= number < len(names) else str(number)
 
 
 def flags(kind: str, value: int) -> str:

@@ -14,13 +14,16 @@ from orlop.program.verify import verify
 from orlop.program.words import Vocabulary
 from orlop.runtime.create import Creation
 from orlop.spec.capabilities import CAPABILITIES
+from orlop.spec.tuning import POLICIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.program.ops import Program
     from orlop.runtime.options import Options
 
-VOCABULARY = Vocabulary(events=NAMES, capabilities=CAPABILITIES, limits=NUMBERS, device_filter=describe)
+VOCABULARY = Vocabulary(
+    events=NAMES, capabilities=CAPABILITIES, schedulers=POLICIES, limits=NUMBERS, device_filter=describe
+)
 
 
 def program(container_id: str, options: Options) -> Program:

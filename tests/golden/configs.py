@@ -7,7 +7,7 @@ that `orlop spec` writes.
 from __future__ import annotations
 
 from orlop.cgroup import device_program, devices
-from orlop.plan.facts import FILE, NULL, OTHER, CgroupEntry, CgroupMount, Facts, Request
+from orlop.plan.facts import FILE, NULL, OTHER, CgroupEntry, CgroupMount, Facts, Request, SeccompFilter
 from orlop.spec.load import load, load_process
 from orlop.spec.template import default, host_root, rootless
 
@@ -75,6 +75,7 @@ def ask(
     new_keyring: bool = False,
     extra_env: tuple[str, ...] = (),
     stamps: int | None = None,
+    seccomp: SeccompFilter | None = None,
 ) -> Request:
     return Request(
         container_id=ID,
@@ -87,6 +88,7 @@ def ask(
         extra_env=extra_env,
         state={"ociVersion": "1.3.0", "id": ID, "bundle": "/bundle"},
         stamps=stamps,
+        seccomp=seccomp,
     )
 
 
@@ -132,6 +134,7 @@ def filtered(rules: Object) -> CgroupEntry:
 
 USER: Object = {"uidMappings": MAPPINGS, "gidMappings": MAPPINGS}
 HOOK: Object = {"path": "/usr/bin/hook", "args": ["hook", "--verbose"], "env": ["A=1"], "timeout": 5}
+ALLOW_ALL = SeccompFilter(bytes.fromhex("060000000000ff7f"), 4)  # BPF_RET: SECCOMP_RET_ALLOW
 SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
 CASES: dict[str, Case] = {
@@ -357,6 +360,46 @@ CASES: dict[str, Case] = {
             hostname="host",
             domainname="example.org",
         ),
+    ),
+    "process-scheduling": Case(
+        "scheduler, priority of input and output, and policy of memory",
+        base(
+            process_members={
+                "scheduler": {"policy": "SCHED_FIFO", "priority": 10, "flags": ["SCHED_FLAG_RESET_ON_FORK"]},
+                "ioPriority": {"class": "IOPRIO_CLASS_IDLE"},
+            },
+            linux={"memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0-1,4"}},
+        ),
+    ),
+    "process-apparmor": Case(
+        "the profile of AppArmor, through the host's /proc",
+        base(process_members={"apparmorProfile": "golden"}),
+        facts=Facts(apparmor=True),
+    ),
+    "process-selinux": Case(
+        "labels of SELinux, for the process and for mounts",
+        base(
+            process_members={"selinuxLabel": "system_u:system_r:container_t:s0"},
+            linux={"mountLabel": "system_u:object_r:container_file_t:s0"},
+            mounts=[PROC, mount("/run", "tmpfs", "tmpfs", "mode=755")],
+        ),
+        facts=Facts(selinux=True),
+    ),
+    "process-seccomp": Case(
+        "a seccomp filter with no_new_privs: tried early, loaded last",
+        base(process_members={"noNewPrivileges": True}),
+        request=ask(seccomp=ALLOW_ALL),
+    ),
+    "process-seccomp-privileged": Case(
+        "the same without: CAP_SYS_ADMIN is kept until the filter is loaded",
+        base(
+            process_members={
+                "user": {"uid": 1000, "gid": 1000},
+                "capabilities": {name: ["CAP_CHOWN"] for name in ("bounding", "permitted", "effective")},
+            }
+        ),
+        facts=Facts(last_capability=3),
+        request=ask(seccomp=ALLOW_ALL),
     ),
     # Hooks, and who waits for whom
     "hooks": Case(

@@ -154,7 +154,7 @@ def test_no_two_calls_have_one_number(machine: str) -> None:
 
 PLAIN = {
     "", "buf", "bytes", "cap_data", "capability", "code", "device", "fd", "hex", "id", "ifreq", "limit", "mode", "node",
-    "open", "ptr", "resource", "socket_type", "str", "strv", "u32v", "any", "request",
+    "open", "ptr", "resource", "socket_type", "str", "strv", "u32v", "any", "bits", "scheduler", "request",
 }  # fmt: skip
 
 
