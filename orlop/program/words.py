@@ -87,8 +87,8 @@ _CONDITIONS = {WHEN_ZERO: "0", WHEN_NOT_ZERO: "not 0", WHEN_ERROR: "any error"}
 class Vocabulary:
     """Names that the rooms above have for numbers of a program; where they are left out, numbers are shown.
 
-    `events`, `capabilities` and `schedulers` are in the order of their numbers, `limits` maps RLIMIT_* to theirs, `device_filter`
-    shows the instructions of a device filter, one a line.
+    `events`, `capabilities` and `schedulers` are in the order of their numbers, `limits` maps RLIMIT_* to theirs,
+    `device_filter` shows the instructions of a device filter, one a line.
     """
 
     __slots__ = ("capabilities", "device_filter", "events", "limits", "schedulers")
