@@ -17,6 +17,7 @@ EXPECTED = (
     "this is the run on only version 2",
     "there is no other part",
     "this kernel",  # ... does not account swap
+    "the host's cgroup has no real-time bandwidth",
     "slow",
 )
 

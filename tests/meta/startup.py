@@ -12,7 +12,7 @@ from tests.meta.sources import ROOT
 # What commands on the start-up path may import besides orlop: built-in modules, and small ones in C.  Not `os`: it
 # takes a millisecond (orlop/system.py).  `__future__` is here because only the pack leaves that statement out.
 ALLOWED = frozenset(
-    "__future__ _json _signal _socket _stat _struct errno fcntl gc marshal posix select sys time".split()
+    "__future__ _imp _json _signal _socket _stat _struct errno fcntl gc marshal posix select sys time".split()
 )
 
 _PROGRAM = """
