@@ -175,10 +175,12 @@ class Creation:
         try:
             if self.launch is not None:  # before that the cgroup may be another container's
                 self.launch.abandon()
-                self.cgroup.kill()
-            self.cgroup.undo()
+                if self.cgroup.paths:
+                    self.cgroup.kill()
+                    self.cgroup.delete()  # which waits for what is dying
         except OrlopError as error:
             self.options.log("warning", str(error))
+        self.cgroup.undo()
         self.store.remove()
         spec = self.bundle.spec
         if (spec.get("hooks") or {}).get("poststop") and self.launch is not None:
