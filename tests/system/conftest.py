@@ -19,6 +19,8 @@ from tests.system.command import Runtime, default_argv
 from tests.system.snapshot import Snapshot, children, reap
 
 _PR_SET_CHILD_SUBREAPER = 36
+_CLONE_NEWNS = 0x20000
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,6 +36,9 @@ def workshop() -> Iterator[Path]:
         pytest.skip(f"needs {BUSYBOX}, static (Debian: busybox-static)")
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what a command leaves behind becomes our child
+    # Mounts of ours alone: those of other programs come and go.
+    if libc.unshare(_CLONE_NEWNS) or libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None):
+        pytest.skip("needs a mount namespace")
     path = Path(tempfile.mkdtemp(prefix="orlop-tests-", dir="/tmp"))
     path.chmod(0o755)
     yield path
