@@ -19,7 +19,6 @@ from orlop.program.ops import Label
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.plan.construction import Construction
-    from orlop.program.builder import Builder
     from orlop.program.ops import Register
 
 
@@ -32,34 +31,42 @@ def mask_paths(c: Construction) -> None:
     b = c.b
     b.purpose("linux.maskedPaths", "unable to prepare what masks paths")
     null = b.get("openat", linux.AT_FDCWD, "/dev/null", linux.O_PATH | linux.O_CLOEXEC, 0)
-    empty = _empty_directory(b, mount_context(c, "tmpfs"))
+    # In a mount namespace that is somebody else's nothing may stay behind: there each directory gets its own tmpfs.
+    empty = _shared_empty_directory(c) if c.creates("mount") else None
     for index, path in enumerate(masked):
         b.purpose(f"linux.maskedPaths[{index}]", f'unable to mask "{path}"')
-        _mask(b, c.root, path, null, empty)
-    b.close(null, empty)
+        _mask(c, c.root, path, null, empty)
+    b.close(null, *([empty] if empty else []))
 
 
-def _empty_directory(b: Builder, context: list[tuple[str, str | None]]) -> Register:
-    """An empty tmpfs.  It is mounted on the host's /proc, as this process sees it and soon lets go of: only what is
-    mounted somewhere can be bound elsewhere."""
+def _shared_empty_directory(c: Construction) -> Register:
+    """An empty tmpfs, mounted on the host's /proc as this process sees it and soon lets go of: only what is mounted
+    somewhere can be bound elsewhere."""
+    empty = _empty_directory(c)
+    c.b.do("move_mount", empty, "", linux.AT_FDCWD, "/proc", linux.MOVE_MOUNT_F_EMPTY_PATH)
+    return empty
+
+
+def _empty_directory(c: Construction) -> Register:
+    b = c.b
     fs = b.get("fsopen", "tmpfs", linux.FSOPEN_CLOEXEC)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "source", "tmpfs", 0)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "nr_blocks", "1", 0)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "nr_inodes", "2", 0)
-    for key, value in context:
+    for key, value in mount_context(c, "tmpfs"):
         b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, key, value or "", 0)
     b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0)
     flags = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV | linux.MOUNT_ATTR_NOEXEC
     empty = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, flags)
-    b.do("move_mount", empty, "", linux.AT_FDCWD, "/proc", linux.MOVE_MOUNT_F_EMPTY_PATH)
     b.close(fs)
     return empty
 
 
-def _mask(b: Builder, root: Register, path: str, null: Register, empty: Register) -> None:
+def _mask(c: Construction, root: Register, path: str, null: Register, empty: Register | None) -> None:
+    b = c.b
     file, cover, done = Label(), Label(), Label()
     place = paths.look_up(b, root, path, flags=linux.O_DIRECTORY, on={ENOENT: done, ENOTDIR: file})
-    tree = b.get("open_tree", empty, "", CLONE_TREE | linux.AT_EMPTY_PATH)
+    tree = b.get("open_tree", empty, "", CLONE_TREE | linux.AT_EMPTY_PATH) if empty else _empty_directory(c)
     b.jump(cover)
     b.place(file)
     how = b.open_how(linux.O_PATH | linux.O_CLOEXEC, 0, paths.IN_ROOT)
