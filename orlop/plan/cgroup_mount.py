@@ -29,23 +29,30 @@ def mount_cgroup(c: Construction, mount: Mount, options: MountOptions) -> None:
 
 
 def _version_2(c: Construction, mount: Mount, options: MountOptions) -> None:
-    """Where the kernel refuses a new mount (a user namespace without a cgroup namespace of its own), the host's is
-    bound."""
+    """A new mount shows the root of the cgroup namespace.
+
+    Without a namespace of its own the container gets a bind of the host's: a new mount from there would reset the
+    options of the host's own (nsdelegate and others; kernel/cgroup/cgroup.c, apply_cgroup_root_flags).  So it does
+    where the kernel refuses a new mount.
+    """
     assert c.root is not None
     b = c.b
     refused, made = Label(), Label()
     place = paths.mount_point(b, c.root, mount["destination"], directory=True)
-    fs = b.get("fsopen", "cgroup2", linux.FSOPEN_CLOEXEC)
     tree = b.register()
-    b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0, on={EPERM: refused, EBUSY: refused})
-    b.do("fsmount", fs, linux.FSMOUNT_CLOEXEC, options.on, on={EPERM: refused, EBUSY: refused}, result=tree.number)
-    b.jump(made)
-    b.place(refused)
+    if "cgroup" in c.namespaces:
+        fs = b.get("fsopen", "cgroup2", linux.FSOPEN_CLOEXEC)
+        again = {EPERM: refused, EBUSY: refused}
+        b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0, on=again)
+        b.do("fsmount", fs, linux.FSMOUNT_CLOEXEC, options.on, on=again, result=tree.number)
+        b.close(fs)
+        b.jump(made)
+        b.place(refused)
+        b.do("close", fs)
     source = c.request.cgroup.directory if c.creates("cgroup") else None
     b.do("open_tree", linux.AT_FDCWD, source or "/sys/fs/cgroup", CLONE_TREE, result=tree.number)
     change(b, tree, on=options.on)
     b.place(made)
-    b.close(fs)
     attach(b, tree, place)
     propagate(b, tree, options)
     b.close(place, tree)

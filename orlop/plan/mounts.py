@@ -6,7 +6,7 @@ place that was looked up below the root by descriptor.
 
 from __future__ import annotations
 
-from errno import EINVAL, ELOOP, ENODEV, ENOENT, ENOTDIR, EPERM
+from errno import EACCES, EINVAL, ELOOP, ENODEV, ENOENT, ENOTDIR, EPERM
 
 from orlop.errors import ConfigError, Problem
 from orlop.plan import events, paths
@@ -32,6 +32,7 @@ _HINTS = {
     EPERM: "the mount needs a privilege that the runtime, or the container's user namespace, does not have",
     ENOENT: "the source does not exist",
 }
+_NOT_OPENED = 0  # the number of no source: it is that of the standard input
 _PLAIN_TYPES = ("proc", "sysfs")
 _FLAGS = (
     linux.MOUNT_ATTR_RDONLY
@@ -43,16 +44,24 @@ _FLAGS = (
 
 
 def open_sources(c: Construction) -> None:
-    """Open the sources that a later step could not: those whose peers must be kept, before propagation is cut, and
-    with a
-    user namespace all, while the process still has the host's ids and may pass directories that only root may."""
+    """Open the sources that a later step could not: those whose peers must be kept, before propagation is cut, and with
+    a user namespace all, while the process still has the host's ids and may pass directories that only root may.
+
+    One that root of the host may not open is left for `_bind`: it may be the mapped root's.
+    """
     everything = "user" in c.namespaces
     for index, mount in enumerate(c.spec.get("mounts") or []):
         options = MountOptions(mount.get("options") or [])
         shared = any(flag == linux.MS_SHARED for flag, _ in options.propagation)
         if options.bind and (everything or shared):
             _purpose(c, index, mount)
-            c.sources[index] = _open_source(c.b, mount, options)
+            forbidden, opened = Label(), Label()
+            tree = _open_source(c.b, mount, options, on={EACCES: forbidden})
+            c.b.jump(opened)
+            c.b.place(forbidden)
+            c.b.set(tree, _NOT_OPENED)
+            c.b.place(opened)
+            c.sources[index] = tree
 
 
 def mount_all(c: Construction) -> None:
@@ -140,15 +149,26 @@ def _copy_up(c: Construction, destination: str, made: Register) -> None:
     b.close(below, inside)
 
 
-def _open_source(b: Builder, mount: Mount, options: MountOptions) -> Register:
+def _open_source(
+    b: Builder, mount: Mount, options: MountOptions, *, into: Register | None = None, on: dict[int, Label] | None = None
+) -> Register:
+    tree = into or b.register()
     flags = CLONE_TREE | (linux.AT_RECURSIVE if options.recursive else 0)
-    return b.get("open_tree", linux.AT_FDCWD, mount.get("source") or "", flags)
+    b.do("open_tree", linux.AT_FDCWD, mount.get("source") or "", flags, on=on, result=tree.number)
+    return tree
 
 
 def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> None:
     assert c.root is not None
     b = c.b
-    tree = c.sources.pop(index, None) or _open_source(b, mount, options)
+    tree = c.sources.pop(index, None)
+    if tree is None:
+        tree = _open_source(b, mount, options)
+    else:
+        opened = Label()
+        b.jump_if(tree, opened)
+        _open_source(b, mount, options, into=tree)
+        b.place(opened)
     _bind_attributes(b, tree, options)
     directory = c.facts.sources.get(mount.get("source") or "", True)
     place = paths.mount_point(b, c.root, mount["destination"], directory=directory)

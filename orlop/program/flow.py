@@ -6,6 +6,7 @@ Jumps lead forward only, so one pass over the operations in their order meets ev
 from __future__ import annotations
 
 from orlop.program.layout import CALL, EVENT, FAIL, LOAD, SET, STORE, WAIT, WHEN_NOT_ZERO, WHEN_ZERO
+from orlop.program.ops import Register
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,22 +22,25 @@ if TYPE_CHECKING:
 NO_RETURN = ("execve", "execveat", "exit_group")
 
 
-def edges(op: Op) -> Iterator[tuple[int, bool]]:
-    """The operations that may follow: index, and whether that is after a failure.  A failure without a policy ends."""
+def edges(op: Op) -> Iterator[tuple[int, bool, bool]]:
+    """The operations that may follow: index, whether that is after a failure, and whether the result is surely zero.
+
+    A failure without a policy ends.
+    """
     zero, other, failing = _outcomes(op)
     for condition, target in op.policy:
         if condition == WHEN_ZERO:
             if zero:
-                yield target, False
+                yield target, False, True
             zero = False
         elif condition == WHEN_NOT_ZERO:
             if other:
-                yield target, False
+                yield target, False, False
             other = False
         elif failing:
-            yield target, True
+            yield target, True, False
     if zero or other:
-        yield op.index + 1, False
+        yield op.index + 1, False, not other
 
 
 def _outcomes(op: Op) -> tuple[bool, bool, bool]:
@@ -68,8 +72,11 @@ def follow(ops: list[Op], unset: frozenset[int], step: Step) -> list[State | Non
         state = states[op.index]
         if state is None:
             continue
-        for target, failed in edges(op):
-            states[target] = _merged(states[target], step(op, state, failed), unset)
+        for target, failed, zero in edges(op):
+            after = step(op, state, failed)
+            if zero and op.kind == SET and isinstance(op.args[0], Register):
+                after = {**after, op.args[0].number: frozenset()}  # it was asked, and holds nothing
+            states[target] = _merged(states[target], after, unset)
     return states[: len(ops)]
 
 

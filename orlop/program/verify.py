@@ -81,7 +81,7 @@ def _form(program: Program, ops: list[Op]) -> Iterator[str]:
         for _condition, target in op.policy:
             if not op.index < target < len(ops):
                 yield f"{_at(op)}: a jump to {target} does not lead forward, into the program"
-        if any(target == len(ops) for target, _failed in edges(op)) and op.index + 1 == len(ops):
+        if any(target == len(ops) for target, _failed, _zero in edges(op)) and op.index + 1 == len(ops):
             yield f"{_at(op)}: the program can run past its last operation"
     if not ops:
         yield "the program has no operations"
@@ -171,7 +171,7 @@ class _Paths:
         self._found[f"{_at(op)}: {what}"] = None
 
     def _check(self, op: Op, state: State) -> None:
-        tolerant = op.name == "close" and any(failed for _target, failed in edges(op))
+        tolerant = op.name == "close" and any(failed for _target, failed, _zero in edges(op))
         for arg in op.args:
             if not isinstance(arg, Register):
                 continue
