@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orlop import system as os
 from orlop.errors import ConfigError
+from orlop.host.user_namespace import in_user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,15 +99,3 @@ def user_root() -> str:
     if os.geteuid() == 0 and (not in_user_namespace() or os.environment.get("USER") == "root"):
         return ""
     return directory + "/orlop"
-
-
-def in_user_namespace() -> bool:
-    """Say whether the uids that we see are not the host's.  Reads /proc/self/uid_map (user_namespaces(7))."""
-    try:
-        fd = os.open("/proc/self/uid_map", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return os.read(fd, 4096).split() != [b"0", b"0", b"4294967295"]
-    finally:
-        os.close(fd)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from orlop import system as os
-from orlop.cli.context import in_user_namespace
 from orlop.errors import ConfigError, OrlopError
+from orlop.host.user_namespace import in_user_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

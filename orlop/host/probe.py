@@ -5,6 +5,7 @@ from __future__ import annotations
 import _stat as stat
 
 from orlop import system as os
+from orlop.host.user_namespace import in_user_namespace
 from orlop.plan.facts import FILE, NULL, OTHER, Facts
 
 TYPE_CHECKING = False
@@ -41,7 +42,7 @@ def facts(
     """
     return Facts(
         architecture=os.uname().machine,
-        makes_nodes=_has_capability(_CAP_MKNOD),
+        makes_nodes=_has_capability(_CAP_MKNOD) and not in_user_namespace(),
         last_capability=int(read_text("/proc/sys/kernel/cap_last_cap"))
         if process.get("capabilities") is not None
         else 0,

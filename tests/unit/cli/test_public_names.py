@@ -57,6 +57,8 @@ def test_the_command_line_imports_little_for_a_hot_command(name: str) -> None:
         "orlop.errors",
         "orlop.system",
         "orlop.system_path",
+        "orlop.host",
+        "orlop.host.user_namespace",
         "orlop.cli",
         *(f"orlop.cli.{each}" for each in ("main", "context", "flags", "table")),
     }
