@@ -164,6 +164,7 @@ class Creation:
         found = look(pid)
         if found is None:
             raise OrlopError("container process is already dead")
+        self.record.cgroup_paths = self.cgroup.paths  # a rootless runtime leaves out what it may not use
         self.record.init_process_pid = pid
         self.record.init_process_start = found.start
         self.store.save(self.record)
