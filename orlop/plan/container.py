@@ -14,6 +14,7 @@ from orlop.plan.clone import (
     only_known_descriptors,
     oom_score,
     open_cgroup,
+    protect,
     reset_affinity,
     time_offsets,
 )
@@ -42,7 +43,6 @@ from orlop.plan.seccomp import try_filter
 from orlop.plan.streams import own_streams, reopen_null
 from orlop.plan.system import loopback, names, new_session, personality
 from orlop.plan.unsupported import refuse_unsupported
-from orlop.program import linux
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,13 +91,6 @@ def build_the_root(c: Construction) -> None:
     mask_paths(c)
     read_only_paths(c)
     read_only(c)
-
-
-def protect(c: Construction) -> None:
-    """No process of a namespace that this one has joined may look into it, and no umask is in the way of modes."""
-    c.b.purpose("process", "unable to protect the executor")
-    c.b.do("prctl", linux.PR_SET_DUMPABLE, 0, 0, 0, 0)
-    c.b.do("umask", 0)
 
 
 def host_hooks(c: Construction) -> None:

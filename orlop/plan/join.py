@@ -14,13 +14,13 @@ from orlop.plan.clone import (
     become_root,
     oom_score,
     open_cgroup,
+    protect,
     reset_affinity,
     write_tasks,
 )
 from orlop.plan.command import execute, find_program, home, wait_for_start
 from orlop.plan.console import open_console_of_exec, take_console
 from orlop.plan.construction import Construction
-from orlop.plan.container import protect
 from orlop.plan.credentials import (
     change_user,
     enter_as_root,

@@ -6,7 +6,6 @@ load and check ─▶ state directory ─▶ cgroup ─▶ plan ─▶ launch �
 
 from __future__ import annotations
 
-import fcntl
 import time
 
 from orlop import system as os
@@ -19,7 +18,7 @@ from orlop.plan.container import container_program
 from orlop.plan.facts import CgroupEntry, CgroupMount, Request
 from orlop.plan.unsupported import refuse_unsupported
 from orlop.runtime.bundle import Bundle
-from orlop.runtime.hooks import run_hooks_in_spite
+from orlop.runtime.handover import check_preserved, listen_environment, write_pid_file
 from orlop.runtime.launch import Launch
 from orlop.runtime.seccomp import seccomp_filter
 from orlop.runtime.waiting import drive
@@ -110,7 +109,7 @@ class Creation:
             resources = (spec.get("linux") or {}).get("resources")
             devices = [row["path"] for row in (spec.get("linux") or {}).get("devices") or []]
             self.cgroup.create(resources, device_paths=devices)
-            self.launch = Launch(self._program(fifo), spec, spec["process"], self.state("creating", 0))
+            self.launch = Launch(self.program(fifo=fifo), spec, spec["process"], self.state("creating", 0))
             yield from self.launch.prepare()
             self._keep(self.launch.pid)
         except BaseException:
@@ -119,7 +118,8 @@ class Creation:
         options.log("debug", f"container {self.record.id} created, pid {self.launch.pid}")
         return self.launch
 
-    def _program(self, fifo: bool) -> Program:
+    def program(self, *, fifo: bool) -> Program:
+        """The program of the container; nothing is made."""
         spec, options = self.bundle.spec, self.options
         process = spec["process"]
         devices = [row["path"] for row in (spec.get("linux") or {}).get("devices") or []]
@@ -185,6 +185,8 @@ class Creation:
         self.store.remove()
         spec = self.bundle.spec
         if (spec.get("hooks") or {}).get("poststop") and self.launch is not None:
+            from orlop.runtime.hooks import run_hooks_in_spite
+
             for message in (yield from run_hooks_in_spite(spec, "poststop", self.state("stopped", 0))):
                 self.options.log("warning", message)
 
@@ -219,39 +221,6 @@ def check_console(creation: Creation, options: Options, *, detached: bool) -> No
     if options.console_socket and not (creation.terminal and detached):
         message = "cannot use console socket if runc will not detach or allocate tty"
         raise ConfigError(message, hint="leave out --console-socket, or set process.terminal to true and detach")
-
-
-def check_preserved(options: Options) -> None:
-    """Refuse to pass on a descriptor that the caller did not give us: what we have opened ourselves closes on exec."""
-    first = 3 + options.listen_fds
-    for index in range(options.preserve_fds):
-        try:
-            given = not fcntl.fcntl(first + index, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
-        except OSError:
-            given = False
-        if not given:
-            message = f"unable to stat preserved-fd {index} (of {options.preserve_fds}): bad file descriptor"
-            raise ConfigError(message, hint=f"descriptor {first + index} must be open, and not close on exec")
-
-
-def listen_environment(options: Options) -> tuple[str, ...]:
-    """Socket activation (sd_listen_fds(3)), as the first process of the container sees it."""
-    return (f"LISTEN_FDS={options.listen_fds}", "LISTEN_PID=1") if options.listen_fds else ()
-
-
-def write_pid_file(path: str, pid: int) -> None:
-    """Write the pid, without a newline, aside and by rename."""
-    directory, name = os.path.split(os.path.abspath(path))
-    aside = f"{directory}/.{name}"
-    try:
-        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            os.write(fd, b"%d" % pid)
-        finally:
-            os.close(fd)
-        os.rename(aside, f"{directory}/{name}")
-    except OSError as error:
-        raise OrlopError(f"unable to write the pid file {path}: {(error.strerror or '').lower()}") from None
 
 
 def now() -> str:

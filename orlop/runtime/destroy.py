@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from orlop.errors import CgroupError
-from orlop.runtime.hooks import run_hooks_in_spite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ def destroy(
         cgroup.delete()
     store.remove()
     if spec is not None and (spec.get("hooks") or {}).get("poststop"):
+        from orlop.runtime.hooks import run_hooks_in_spite
+
         state: dict[str, object] = {
             "ociVersion": "1.3.0",
             "id": record.id,

@@ -9,8 +9,8 @@ from orlop.host.process import handle
 from orlop.plan.facts import CgroupEntry, Request
 from orlop.plan.join import PIDFD_AFTER_CONTROL, exec_program
 from orlop.runtime.container import PAUSED, STOPPED, Found
-from orlop.runtime.create import check_preserved, listen_environment, write_pid_file
 from orlop.runtime.foreground import Foreground
+from orlop.runtime.handover import check_preserved, listen_environment, write_pid_file
 from orlop.runtime.launch import Launch
 from orlop.runtime.seccomp import seccomp_filter
 from orlop.runtime.waiting import drive

@@ -28,7 +28,7 @@ VOCABULARY = Vocabulary(
 
 def program(container_id: str, options: Options) -> Program:
     """The program that `create` would run for the bundle of the options.  Raises OrlopError as `create` does."""
-    made: Program = Creation(container_id, options)._program(fifo=True)
+    made: Program = Creation(container_id, options).program(fifo=True)
     return made
 
 

@@ -10,7 +10,10 @@ import _signal
 import select
 
 from orlop import system as os
-from orlop.runtime.console import Copier, Terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.runtime.console import Terminal
 
 _SIGCHLD, _SIGWINCH, _SIGURG, _SIGKILL, _SIGSTOP, _SIGPIPE = 17, 28, 23, 9, 19, 13
 # What goes wrong in this process itself is not for the container: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV,
@@ -36,6 +39,8 @@ class Foreground:
     def take(self, master: int) -> None:
         """Connect the caller's terminal with this master.  To be called before the program runs: it may ask for the
         size of its terminal at once, and what it writes depends on the settings."""
+        from orlop.runtime.console import Terminal
+
         self._held = Terminal(master)
 
     def close(self) -> None:
@@ -62,6 +67,8 @@ class Foreground:
             _forward(pid, _signal.sigwaitinfo(_CAUGHT).si_signo)
 
     def _wait_with_terminal(self, pid: int, terminal: Terminal) -> int:
+        from orlop.runtime.console import Copier
+
         copier = Copier(terminal.master)
         is_open = True
         while True:

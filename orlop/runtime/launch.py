@@ -19,8 +19,6 @@ from orlop.errors import KernelError, OrlopError
 from orlop.executor.link import Executor
 from orlop.plan import events
 from orlop.program.layout import EVENT_FAILED
-from orlop.runtime.failure import failure, hook_failure
-from orlop.runtime.hooks import run_hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,8 +139,12 @@ class Launch:
     def _handle(self, event: Event) -> Steps[None]:
         assert self.executor is not None
         if event.kind == EVENT_FAILED:
+            from orlop.runtime.failure import failure
+
             raise failure(self.program, event)
         if event.kind in (events.HOOK_FAILED, events.HOOK_TIMEOUT):
+            from orlop.runtime.failure import hook_failure
+
             raise hook_failure(self.program, event)
         if event.kind == events.PID:
             self._cloned(event.value)
@@ -152,6 +154,8 @@ class Launch:
             self._answer(b"HOME=" + self._home(event.payload) + b"\0")
         elif event.kind == events.ROOTFS:
             state = {**self.state, "status": "creating", "pid": self.pid}
+            from orlop.runtime.hooks import run_hooks
+
             yield from run_hooks(self.spec, "prestart", state)
             yield from run_hooks(self.spec, "createRuntime", state)
             self._answer()

@@ -6,7 +6,6 @@ from orlop import system as os
 from orlop.runtime.create import Creation, check_console
 from orlop.runtime.destroy import destroy
 from orlop.runtime.foreground import Foreground
-from orlop.runtime.hooks import run_hooks
 from orlop.runtime.waiting import drive
 
 TYPE_CHECKING = False
@@ -49,7 +48,10 @@ def _start(creation: Creation, options: Options, foreground: Foreground | None =
             send_console(options.console_socket or "", launch.master)
             launch.close_terminal()
         yield from launch.go()
-        yield from run_hooks(creation.bundle.spec, "poststart", creation.state("running", launch.pid))
+        if (creation.bundle.spec.get("hooks") or {}).get("poststart"):
+            from orlop.runtime.hooks import run_hooks
+
+            yield from run_hooks(creation.bundle.spec, "poststart", creation.state("running", launch.pid))
     except BaseException:
         yield from creation.undo()
         raise

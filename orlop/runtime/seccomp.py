@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from orlop.host.seccomp_cache import Cache
 from orlop.plan.facts import SeccompFilter
 from orlop.plan.seccomp import flags
 
@@ -17,6 +16,8 @@ def seccomp_filter(spec: Spec, options: Options) -> SeccompFilter | None:
     profile = (spec.get("linux") or {}).get("seccomp")
     if not profile:
         return None
+    from orlop.host.seccomp_cache import Cache
+
     bits = flags(profile.get("flags"))
     options.log("debug", f"seccomp filter flags: {bits}")  # runc's tests read this line
     return SeccompFilter(Cache().get(profile) or _compile(profile), bits)
@@ -24,6 +25,7 @@ def seccomp_filter(spec: Spec, options: Options) -> SeccompFilter | None:
 
 def _compile(profile: Seccomp) -> bytes:
     from orlop.host.seccomp import Library, compile_filter
+    from orlop.host.seccomp_cache import Cache
 
     library = Library()
     program = compile_filter(profile, library)

@@ -8,7 +8,6 @@ from orlop import system as os
 from orlop.errors import OrlopError, StateError
 from orlop.host.process import handle
 from orlop.runtime.container import CREATED, PAUSED, STOPPED, Found
-from orlop.runtime.hooks import run_hooks
 from orlop.runtime.waiting import drive
 from orlop.state.store import FIFO
 
@@ -54,6 +53,8 @@ def _write(path: str) -> None:
 def _poststart(found: Found) -> None:
     if not _has_poststart(found):
         return
+    from orlop.runtime.hooks import run_hooks
+
     spec = found.config()
     record = found.record
     state: dict[str, object] = {

@@ -1,0 +1,45 @@
+"""What a caller hands over to a new process, and where it is told its pid."""
+
+from __future__ import annotations
+
+import fcntl
+
+from orlop import system as os
+from orlop.errors import ConfigError, OrlopError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.runtime.options import Options
+
+
+def check_preserved(options: Options) -> None:
+    """Refuse to pass on a descriptor that the caller did not give us: what we have opened ourselves closes on exec."""
+    first = 3 + options.listen_fds
+    for index in range(options.preserve_fds):
+        try:
+            given = not fcntl.fcntl(first + index, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+        except OSError:
+            given = False
+        if not given:
+            message = f"unable to stat preserved-fd {index} (of {options.preserve_fds}): bad file descriptor"
+            raise ConfigError(message, hint=f"descriptor {first + index} must be open, and not close on exec")
+
+
+def listen_environment(options: Options) -> tuple[str, ...]:
+    """Socket activation (sd_listen_fds(3)), as the first process of the container sees it."""
+    return (f"LISTEN_FDS={options.listen_fds}", "LISTEN_PID=1") if options.listen_fds else ()
+
+
+def write_pid_file(path: str, pid: int) -> None:
+    """Write the pid, without a newline, aside and by rename."""
+    directory, name = os.path.split(os.path.abspath(path))
+    aside = f"{directory}/.{name}"
+    try:
+        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            os.write(fd, b"%d" % pid)
+        finally:
+            os.close(fd)
+        os.rename(aside, f"{directory}/{name}")
+    except OSError as error:
+        raise OrlopError(f"unable to write the pid file {path}: {(error.strerror or '').lower()}") from None
