@@ -166,15 +166,20 @@ def _unshare_user(c: Construction) -> None:
 
 
 def clone(c: Construction) -> None:
-    """Clone the container's process as a child of the supervisor; from here on the operations are its own."""
-    b = c.b
-    flags = linux.CLONE_PARENT
+    """Clone the container's process into its new namespaces; from here on the operations are its own."""
+    flags = 0
     for kind in ("mount", "pid", "network", "ipc", "uts", "user"):
         if c.creates(kind) and not (kind == "user" and c.creates("time")):
             flags |= FLAGS[kind]
+    c.b.purpose("linux.namespaces", "unable to clone the container's process", _CLONE_HINTS)
+    clone_process(c, flags)
+
+
+def clone_process(c: Construction, flags: int) -> None:
+    """Clone a child of the supervisor into the cgroup; it goes on, the executor tells its pid and ends."""
+    b = c.b
     directory = c.request.cgroup.directory
-    args = b.clone_args(flags | (linux.CLONE_INTO_CGROUP if directory else 0), 0)
-    b.purpose("linux.namespaces", "unable to clone the container's process", _CLONE_HINTS)
+    args = b.clone_args(flags | linux.CLONE_PARENT | (linux.CLONE_INTO_CGROUP if directory else 0), 0)
     if directory:
         b.store(args + CLONE_ARGS_CGROUP, 8, c.opened[directory])
     parent, child = Label(), Label()

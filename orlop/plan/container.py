@@ -18,30 +18,23 @@ from orlop.plan.clone import (
     reset_affinity,
     time_offsets,
 )
-from orlop.plan.command import execute, find_program, home, open_fifo, wait_for_start
+from orlop.plan.command import execute, open_fifo, wait_for_start
 from orlop.plan.console import open_console, take_console
 from orlop.plan.construction import Construction
 from orlop.plan.credentials import (
-    change_user,
-    enter_as_root,
-    enter_working_directory,
     make_working_directory,
-    no_new_privileges,
-    set_capabilities,
-    shrink_bounding_set,
 )
 from orlop.plan.devices import make_devices
 from orlop.plan.events import ROOTFS
 from orlop.plan.hooks import create_container_hooks, start_container_hooks
-from orlop.plan.labels import check_mount_label, label_keyring, open_procfs, set_labels
+from orlop.plan.labels import check_mount_label, label_keyring, open_procfs
 from orlop.plan.limits import raise_limits, set_limits
 from orlop.plan.masks import mask_paths, read_only_paths
 from orlop.plan.mounts import mount_all, open_sources
+from orlop.plan.process import become_the_process
 from orlop.plan.rootfs import cut_propagation, enter_root, open_root, read_only, set_sysctls
-from orlop.plan.scheduling import io_priority, memory_policy, scheduler
-from orlop.plan.seccomp import try_filter
-from orlop.plan.streams import own_streams, reopen_null
-from orlop.plan.system import loopback, names, new_session, personality
+from orlop.plan.streams import reopen_null
+from orlop.plan.system import loopback, names, new_session
 from orlop.plan.unsupported import refuse_unsupported
 
 TYPE_CHECKING = False
@@ -113,21 +106,7 @@ def container_program(spec: Spec, facts: Facts, request: Request) -> Program:
     build_the_root(c)
     enter_root(c)
     take_console(c)
-    entry = home(c)
-    scheduler(c)
-    io_priority(c)
-    personality(c)
-    memory_policy(c)
-    own_streams(c)
-    shrink_bounding_set(c)
-    enter_as_root(c)
-    change_user(c)
-    enter_working_directory(c)
-    set_capabilities(c)
-    set_labels(c)
-    no_new_privileges(c)
-    try_filter(c)
-    found = find_program(c)
+    found, entry = become_the_process(c)
     wait_for_start(c, fifo)
     start_container_hooks(c)
     set_limits(c)

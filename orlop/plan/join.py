@@ -8,37 +8,25 @@ from __future__ import annotations
 
 from errno import EPERM
 
-from orlop.plan import events
 from orlop.plan.clone import (
     FLAGS,
     become_root,
+    clone_process,
     oom_score,
     open_cgroup,
     protect,
     reset_affinity,
     write_tasks,
 )
-from orlop.plan.command import execute, find_program, home, wait_for_start
+from orlop.plan.command import execute, wait_for_start
 from orlop.plan.console import open_console_of_exec, take_console
 from orlop.plan.construction import Construction
-from orlop.plan.credentials import (
-    change_user,
-    enter_as_root,
-    enter_working_directory,
-    no_new_privileges,
-    set_capabilities,
-    shrink_bounding_set,
-)
-from orlop.plan.labels import open_procfs, set_labels
+from orlop.plan.labels import open_procfs
 from orlop.plan.limits import raise_limits, set_limits
-from orlop.plan.scheduling import final_affinity, initial_affinity, io_priority, memory_policy, scheduler
-from orlop.plan.seccomp import try_filter
-from orlop.plan.streams import own_streams
-from orlop.plan.system import new_session, personality
+from orlop.plan.process import become_the_process
+from orlop.plan.scheduling import final_affinity, initial_affinity
+from orlop.plan.system import new_session
 from orlop.program import linux
-from orlop.program.builder import CLONE_ARGS_CGROUP
-from orlop.program.layout import WHEN_NOT_ZERO
-from orlop.program.ops import Label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +48,8 @@ def exec_program(spec: Spec, process: Process, facts: Facts, request: Request) -
     open_cgroup(c)
     initial_affinity(c)
     _enter(c)
-    _clone(c)
+    c.b.purpose("process", "unable to clone the process")
+    clone_process(c, 0)  # a pid namespace takes only children
     _enter_cgroup(c)
     if not final_affinity(c):
         reset_affinity(c)
@@ -70,21 +59,7 @@ def exec_program(spec: Spec, process: Process, facts: Facts, request: Request) -
     new_session(c)
     open_console_of_exec(c)
     take_console(c)
-    entry = home(c)
-    scheduler(c)
-    io_priority(c)
-    personality(c)
-    memory_policy(c)
-    own_streams(c)
-    shrink_bounding_set(c)
-    enter_as_root(c)
-    change_user(c)
-    enter_working_directory(c)
-    set_capabilities(c)
-    set_labels(c)
-    no_new_privileges(c)
-    try_filter(c)
-    found = find_program(c)
+    found, entry = become_the_process(c)
     wait_for_start(c, None)
     set_limits(c)
     execute(c, found, entry)
@@ -110,26 +85,6 @@ def _enter(c: Construction) -> None:
 
 
 _HINTS = {EPERM: "to enter a container takes the privileges of whoever made it"}
-
-
-def _clone(c: Construction) -> None:
-    """A pid namespace takes only children."""
-    b = c.b
-    directory = c.request.cgroup.directory
-    args = b.clone_args(linux.CLONE_PARENT | (linux.CLONE_INTO_CGROUP if directory else 0), 0)
-    b.purpose("process", "unable to clone the process")
-    if directory:
-        b.store(args + CLONE_ARGS_CGROUP, 8, c.opened[directory])
-    parent, child = Label(), Label()
-    pid = b.get("clone3", args, linux.CLONE_ARGS_SIZE, on={WHEN_NOT_ZERO: parent})
-    b.jump(child)
-    b.place(parent)
-    b.event(events.PID, pid)
-    b.do("exit_group", 0)
-    b.place(child)
-    b.free(pid)
-    if directory:
-        b.close(c.opened.pop(directory))
 
 
 def _enter_cgroup(c: Construction) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orlop.program.linux import (
-    MOUNT_ATTR_ATIME,
+    MOUNT_ATTR__ATIME,
     MOUNT_ATTR_NOATIME,
     MOUNT_ATTR_NODEV,
     MOUNT_ATTR_NODIRATIME,
@@ -33,12 +33,12 @@ ATTRIBUTES: dict[str, tuple[int, int]] = {
     "symfollow": (0, MOUNT_ATTR_NOSYMFOLLOW),
     "nodiratime": (MOUNT_ATTR_NODIRATIME, 0),
     "diratime": (0, MOUNT_ATTR_NODIRATIME),
-    "noatime": (MOUNT_ATTR_NOATIME, MOUNT_ATTR_ATIME),
-    "atime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR_ATIME),
-    "relatime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR_ATIME),
-    "norelatime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR_ATIME),
-    "strictatime": (MOUNT_ATTR_STRICTATIME, MOUNT_ATTR_ATIME),
-    "nostrictatime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR_ATIME),
+    "noatime": (MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME),
+    "atime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
+    "relatime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
+    "norelatime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
+    "strictatime": (MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME),
+    "nostrictatime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
 }
 RECURSIVE = frozenset("r" + word for word in ATTRIBUTES)
 PROPAGATION = {
@@ -129,4 +129,4 @@ class MountOptions:
 
 def _opposite(off: int) -> int:
     """The access time settings exclude each other: to give one takes the others away."""
-    return MOUNT_ATTR_ATIME if off & MOUNT_ATTR_ATIME else 0
+    return MOUNT_ATTR__ATIME if off & MOUNT_ATTR__ATIME else 0
