@@ -18,6 +18,7 @@ from orlop.plan.container import container_program
 from orlop.plan.facts import CgroupEntry, CgroupMount, Request
 from orlop.plan.unsupported import refuse_unsupported
 from orlop.runtime.bundle import Bundle
+from orlop.runtime.document import state_document
 from orlop.runtime.handover import check_preserved, listen_environment, write_pid_file
 from orlop.runtime.launch import Launch
 from orlop.runtime.seccomp import seccomp_filter
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from orlop.program.ops import Program
     from orlop.runtime.options import Options
     from orlop.runtime.waiting import Steps
-
-OCI_VERSION = "1.3.0"
 
 
 class Creation:
@@ -84,17 +83,11 @@ class Creation:
             self.options.log("warning", f"ignoring unknown or unavailable capabilities: [{' '.join(unknown)}]")
 
     def state(self, status: str, pid: int) -> dict[str, object]:
-        """The state document that hooks read (runtime-spec, "State")."""
-        state: dict[str, object] = {
-            "ociVersion": OCI_VERSION,
-            "id": self.record.id,
-            "status": status,
-            "pid": pid,
-            "bundle": self.record.bundle,
-        }
-        if self.record.annotations:
-            state["annotations"] = self.record.annotations
-        return state
+        """The state document that hooks read."""
+        return state_document(self.record, status, pid)
+
+    def _devices(self) -> list[str]:
+        return [row["path"] for row in (self.bundle.spec.get("linux") or {}).get("devices") or []]
 
     def prepare(self, *, fifo: bool) -> Steps[Launch]:
         """Up to the point where the container waits for start.  Leaves nothing behind when it fails."""
@@ -107,8 +100,7 @@ class Creation:
             if fifo:
                 store.make_fifo()
             resources = (spec.get("linux") or {}).get("resources")
-            devices = [row["path"] for row in (spec.get("linux") or {}).get("devices") or []]
-            self.cgroup.create(resources, device_paths=devices)
+            self.cgroup.create(resources, device_paths=self._devices())
             self.launch = Launch(self.program(fifo=fifo), spec, spec["process"], self.state("creating", 0))
             yield from self.launch.prepare()
             self._keep(self.launch.pid)
@@ -122,12 +114,11 @@ class Creation:
         """The program of the container; nothing is made."""
         spec, options = self.bundle.spec, self.options
         process = spec["process"]
-        devices = [row["path"] for row in (spec.get("linux") or {}).get("devices") or []]
         resources = (spec.get("linux") or {}).get("resources")
         entry = CgroupEntry(
             tasks=self.cgroup.join_files(),
             directory=self.cgroup.clone_into(),
-            device_program=self.cgroup.device_program(resources, devices),
+            device_program=self.cgroup.device_program(resources, self._devices()),
             mounts=self._cgroup_mounts(),
         )
         request = Request(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orlop.errors import CgroupError
+from orlop.runtime.document import state_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,13 +31,6 @@ def destroy(
     if spec is not None and (spec.get("hooks") or {}).get("poststop"):
         from orlop.runtime.hooks import run_hooks_in_spite
 
-        state: dict[str, object] = {
-            "ociVersion": "1.3.0",
-            "id": record.id,
-            "status": "stopped",
-            "pid": 0,
-            "bundle": record.bundle,
-            "annotations": record.annotations,
-        }
+        state = state_document(record, "stopped", 0)
         for message in (yield from run_hooks_in_spite(spec, "poststop", state)):
             options.log("warning", message)

@@ -8,6 +8,7 @@ from orlop import system as os
 from orlop.errors import OrlopError, StateError
 from orlop.host.process import handle
 from orlop.runtime.container import CREATED, PAUSED, STOPPED, Found
+from orlop.runtime.document import state_document
 from orlop.runtime.waiting import drive
 from orlop.state.store import FIFO
 
@@ -57,14 +58,7 @@ def _poststart(found: Found) -> None:
 
     spec = found.config()
     record = found.record
-    state: dict[str, object] = {
-        "ociVersion": "1.3.0",
-        "id": record.id,
-        "status": "running",
-        "pid": record.init_process_pid,
-        "bundle": record.bundle,
-        "annotations": record.annotations,
-    }
+    state = state_document(record, "running", record.init_process_pid)
     try:
         drive(run_hooks(spec, "poststart", state))
     except OrlopError:

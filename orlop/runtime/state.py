@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orlop.runtime.container import STOPPED, Found
+from orlop.version import SPEC_VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def describe(found: Found, owner: str = "") -> dict[str, object]:
     record = found.record
     status = found.status()
     document: dict[str, object] = {
-        "ociVersion": "1.3.0",
+        "ociVersion": SPEC_VERSION,
         "id": record.id,
         "pid": 0 if status == STOPPED else record.init_process_pid,
         "status": status,
