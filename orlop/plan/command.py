@@ -7,6 +7,7 @@ from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 from orlop.plan import events
 from orlop.plan.seccomp import load_filter
 from orlop.program import linux
+from orlop.program.builder import OPEN_HOW_SIZE
 from orlop.program.layout import WHEN_ERROR
 from orlop.program.ops import Label, Register
 
@@ -43,7 +44,9 @@ def home(c: Construction) -> int | None:
     size = b.register()
     b.set(size, 0)
     ask = Label()
-    file = b.get("openat", linux.AT_FDCWD, "/etc/passwd", flags, 0, on={WHEN_ERROR: ask})
+    # A magic link could lead to what the executor itself has open.
+    how = b.open_how(flags, 0, linux.RESOLVE_NO_MAGICLINKS)
+    file = b.get("openat2", linux.AT_FDCWD, "/etc/passwd", how, OPEN_HOW_SIZE, on={WHEN_ERROR: ask})
     failed = Label()
     b.do("read", file, content, PASSWD_SIZE, result=size.number, on={WHEN_ERROR: failed})
     b.jump(ask)
