@@ -55,7 +55,8 @@ def map_stamps(c: Construction) -> None:
 def only_known_descriptors(c: Construction) -> None:
     """Close what a careless caller left open: nothing but the standard streams, wanted descriptors and the socket."""
     c.b.purpose("descriptors")
-    c.b.do("close_range", c.request.control + 1, 0xFFFF_FFFF, 0)
+    last = max((c.request.control, *c.request.idmaps.values()))
+    c.b.do("close_range", last + 1, 0xFFFF_FFFF, 0)
 
 
 def oom_score(c: Construction) -> None:

@@ -53,6 +53,10 @@ def in_the_host(c: Construction) -> Register | None:
     raise_limits(c)
     open_procfs(c)
     open_cgroup(c)
+    if c.request.idmaps:
+        from orlop.plan.idmap import open_idmapped
+
+        open_idmapped(c)
     time_offsets(c)
     join_namespaces(c)
     return fifo

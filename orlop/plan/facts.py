@@ -104,12 +104,12 @@ class SeccompFilter:
 class Request:
     """What the caller asks for, beside the config.
 
-        `control` is the number of the control socket, which is also 3 plus the number of descriptors the container
-        is to have beside its standard streams.  `fifo` is the path on which a created container waits; None for `run`,
-        where it
-        waits for the supervisor itself.  `state` is the state document that hooks inside the container read, without
-        pid.  `stamps` is
-    the number of a descriptor of shared memory for time stamps, one of 8 bytes for each operation.
+    `control` is the number of the control socket, which is also 3 plus the number of descriptors the container is to
+    have beside its standard streams.  `fifo` is the path on which a created container waits; None for `run`, where it
+    waits for the supervisor itself.  `state` is the state document that hooks inside the container read, without pid.
+    `stamps` is the number of a descriptor of shared memory for time stamps, one of 8 bytes for each operation.
+    `idmaps` gives for the index of each id-mapped mount the number of the descriptor of its user namespace; these come
+    right after the control socket.
     """
 
     __slots__ = (
@@ -118,6 +118,7 @@ class Request:
         "control",
         "extra_env",
         "fifo",
+        "idmaps",
         "new_keyring",
         "no_pivot",
         "rootfs",
@@ -140,6 +141,7 @@ class Request:
         state: dict[str, object] | None = None,
         stamps: int | None = None,
         seccomp: SeccompFilter | None = None,
+        idmaps: dict[int, int] | None = None,
     ) -> None:
         self.container_id = container_id
         self.rootfs = rootfs
@@ -152,3 +154,4 @@ class Request:
         self.state = state or {}
         self.stamps = stamps
         self.seccomp = seccomp
+        self.idmaps = idmaps or {}

@@ -53,10 +53,10 @@ def open_sources(c: Construction) -> None:
     for index, mount in enumerate(c.spec.get("mounts") or []):
         options = MountOptions(mount.get("options") or [])
         shared = any(flag == linux.MS_SHARED for flag, _ in options.propagation)
-        if options.bind and (everything or shared):
-            _purpose(c, index, mount)
+        if options.bind and (everything or shared) and index not in c.sources:
+            mount_purpose(c, index, mount)
             forbidden, opened = Label(), Label()
-            tree = _open_source(c.b, mount, options, on={EACCES: forbidden})
+            tree = open_source(c.b, mount, options, on={EACCES: forbidden})
             c.b.jump(opened)
             c.b.place(forbidden)
             c.b.set(tree, _NOT_OPENED)
@@ -68,7 +68,7 @@ def mount_all(c: Construction) -> None:
     """Make every mount of the config.  A read-only tmpfs stays writable until all are made: others may lie in it."""
     writable: list[tuple[Purpose, Register]] = []
     for index, mount in enumerate(c.spec.get("mounts") or []):
-        _purpose(c, index, mount)
+        mount_purpose(c, index, mount)
         options = MountOptions(mount.get("options") or [])
         _check(index, mount, options)
         if options.bind:
@@ -85,7 +85,8 @@ def mount_all(c: Construction) -> None:
         c.b.close(made)
 
 
-def _purpose(c: Construction, index: int, mount: Mount) -> None:
+def mount_purpose(c: Construction, index: int, mount: Mount) -> None:
+    """The operations that follow are for this mount."""
     source, destination = mount.get("source") or mount.get("type") or "", mount["destination"]
     c.b.purpose(f"mounts[{index}]", f'error mounting "{source}" to rootfs at "{destination}"', _HINTS)
 
@@ -149,9 +150,10 @@ def _copy_up(c: Construction, destination: str, made: Register) -> None:
     b.close(below, inside)
 
 
-def _open_source(
+def open_source(
     b: Builder, mount: Mount, options: MountOptions, *, into: Register | None = None, on: dict[int, Label] | None = None
 ) -> Register:
+    """Clone the mount, or the tree of mounts, at the source of a bind mount."""
     tree = into or b.register()
     flags = CLONE_TREE | (linux.AT_RECURSIVE if options.recursive else 0)
     b.do("open_tree", linux.AT_FDCWD, mount.get("source") or "", flags, on=on, result=tree.number)
@@ -163,11 +165,11 @@ def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> N
     b = c.b
     tree = c.sources.pop(index, None)
     if tree is None:
-        tree = _open_source(b, mount, options)
-    else:
+        tree = open_source(b, mount, options)
+    elif index not in c.request.idmaps:
         opened = Label()
         b.jump_if(tree, opened)
-        _open_source(b, mount, options, into=tree)
+        open_source(b, mount, options, into=tree)
         b.place(opened)
     _bind_attributes(b, tree, options)
     directory = c.facts.sources.get(mount.get("source") or "", True)

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from orlop.spec.types import Linux, Mount, Spec
+    from orlop.spec.types import Linux, Spec
 
 
 def _notify(linux: Linux) -> Iterator[tuple[str, str]]:
@@ -31,17 +31,6 @@ def _intel_rdt(linux: Linux) -> Iterator[tuple[str, str]]:
         yield "linux.intelRdt", "resctrl"
 
 
-def _mount(index: int, mount: Mount) -> Iterator[tuple[str, str]]:
-    for word in mount.get("options") or ():
-        if word in ("idmap", "ridmap"):
-            yield f"mounts[{index}].options", f'mount option "{word}"'
-            return
-    for member in ("uidMappings", "gidMappings"):
-        if mount.get(member):
-            yield f"mounts[{index}].{member}", "an id-mapped mount"
-            return
-
-
 _LINUX: tuple[Callable[[Linux], Iterator[tuple[str, str]]], ...] = (_notify, _net_devices, _intel_rdt)
 
 
@@ -50,7 +39,5 @@ def refuse_unsupported(spec: Spec) -> None:
     found: list[tuple[str, str]] = []
     for row in _LINUX:
         found += row(spec.get("linux") or {})
-    for index, mount in enumerate(spec.get("mounts") or ()):
-        found += _mount(index, mount)
     if found:
         raise ConfigError([Problem(field, f"{what} is not available yet") for field, what in found])

@@ -125,9 +125,9 @@ class Builder:
         """The address of a `struct open_how` (openat2(2))."""
         return self.constant(_OPEN_HOW.pack(self._open_flags(flags), mode, resolve))
 
-    def mount_attr(self, on: int = 0, off: int = 0, propagation: int = 0) -> int:
-        """The address of a `struct mount_attr` (mount_setattr(2))."""
-        return self.constant(_MOUNT_ATTR.pack(on, off, propagation, 0))
+    def mount_attr(self, on: int = 0, off: int = 0, propagation: int = 0, namespace: int = 0) -> int:
+        """The address of a `struct mount_attr` (mount_setattr(2)); `namespace` is a user namespace's descriptor."""
+        return self.constant(_MOUNT_ATTR.pack(on, off, propagation, namespace))
 
     def clone_args(self, flags: int, exit_signal: int) -> int:
         """The address of a `struct clone_args` (clone3(2)) of its own, for `store` to complete."""

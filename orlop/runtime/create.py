@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from orlop.cgroup.base import Cgroup
     from orlop.host.cgroups import Layout
     from orlop.program.ops import Program
+    from orlop.runtime.idmap import MountMaps
     from orlop.runtime.options import Options
     from orlop.runtime.waiting import Steps
 
@@ -102,7 +103,7 @@ class Creation:
             resources = (spec.get("linux") or {}).get("resources")
             self.cgroup.create(resources, device_paths=self._devices())
             self.launch = Launch(self.program(fifo=fifo), spec, spec["process"], self.state("creating", 0))
-            yield from self.launch.prepare()
+            yield from self._launch(self.launch)
             self._keep(self.launch.pid)
         except BaseException:
             yield from self.undo()
@@ -110,10 +111,36 @@ class Creation:
         options.log("debug", f"container {self.record.id} created, pid {self.launch.pid}")
         return self.launch
 
+    def _launch(self, launch: Launch) -> Steps[None]:
+        maps = self._mount_maps()
+        if maps is None:
+            yield from launch.prepare()
+            return
+        namespaces = yield from maps.open()
+        try:
+            yield from launch.prepare(tuple((fd, number) for number, fd in namespaces.items()))
+        finally:
+            for fd in namespaces.values():
+                os.close(fd)
+
+    def _mount_maps(self) -> MountMaps | None:
+        """The maps of the mounts, of those few configs that have any."""
+        for mount in self.bundle.spec.get("mounts") or []:
+            words = mount.get("options") or ()
+            if mount.get("uidMappings") or "idmap" in words or "ridmap" in words:
+                from orlop.runtime.idmap import MountMaps
+
+                return MountMaps(self.bundle.spec, self._control())
+        return None
+
+    def _control(self) -> int:
+        return 3 + self.options.preserve_fds + self.options.listen_fds
+
     def program(self, *, fifo: bool) -> Program:
         """The program of the container; nothing is made."""
         spec, options = self.bundle.spec, self.options
         process = spec["process"]
+        maps = self._mount_maps()
         resources = (spec.get("linux") or {}).get("resources")
         entry = CgroupEntry(
             tasks=self.cgroup.join_files(),
@@ -124,7 +151,7 @@ class Creation:
         request = Request(
             container_id=self.record.id,
             rootfs=self.bundle.rootfs,
-            control=3 + options.preserve_fds + options.listen_fds,
+            control=self._control(),
             fifo=f"{self.store.path}/{FIFO}" if fifo else None,
             cgroup=entry,
             no_pivot=options.no_pivot,
@@ -132,6 +159,7 @@ class Creation:
             extra_env=listen_environment(options),
             state=self.state("creating", 0),
             seccomp=seccomp_filter(spec, options),
+            idmaps=maps.numbers if maps else None,
         )
         known = facts(
             spec.get("mounts") or [],

@@ -174,7 +174,8 @@ class Launch:
         if self._waits_for_maps(pid):
             from orlop.runtime.idmap import write_maps
 
-            write_maps(pid, self.spec.get("linux") or {})
+            linux = self.spec.get("linux") or {}
+            write_maps(pid, linux.get("uidMappings") or [], linux.get("gidMappings") or [])
             self._answer()
 
     def _waits_for_maps(self, pid: int) -> bool:

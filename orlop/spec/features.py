@@ -24,7 +24,7 @@ def features() -> dict[str, object]:
         "ociVersionMin": "1.0.0",
         "ociVersionMax": SPEC_VERSION,
         "hooks": list(HOOK_NAMES),
-        "mountOptions": sorted({*ALL_WORDS} - {"idmap", "ridmap"}),  # with mountExtensions below
+        "mountOptions": list(ALL_WORDS),
         "linux": {
             "namespaces": list(NAMESPACES),
             "capabilities": list(CAPABILITIES),
@@ -42,7 +42,7 @@ def features() -> dict[str, object]:
             "selinux": {"enabled": True},
             "intelRdt": {"enabled": False, "schemata": False, "monitoring": False},
             "memoryPolicy": {"modes": list(MEMORY_MODES), "flags": list(MEMORY_FLAGS)},
-            "mountExtensions": {"idmap": {"enabled": False}},
+            "mountExtensions": {"idmap": {"enabled": True}},
             "netDevices": {"enabled": False},
         },
         "annotations": {

@@ -76,6 +76,7 @@ def ask(
     extra_env: tuple[str, ...] = (),
     stamps: int | None = None,
     seccomp: SeccompFilter | None = None,
+    idmaps: dict[int, int] | None = None,
 ) -> Request:
     return Request(
         container_id=ID,
@@ -89,6 +90,7 @@ def ask(
         state={"ociVersion": "1.3.0", "id": ID, "bundle": "/bundle"},
         stamps=stamps,
         seccomp=seccomp,
+        idmaps=idmaps,
     )
 
 
@@ -239,6 +241,17 @@ CASES: dict[str, Case] = {
         "with a user namespace, bind sources are opened while the process still has the host's ids",
         mounting(bind("/srv/data", "/data", "rbind"), namespaces=("user",), linux=USER),
         facts=Facts(sources={"/srv/data": True}),
+    ),
+    "mounts-id-mapped": Case(
+        "id-mapped mounts: cloned and mapped before the clone, with user namespaces that the supervisor has made",
+        mounting(
+            {**bind("/srv/a", "/a", "bind"), "uidMappings": MAPPINGS, "gidMappings": MAPPINGS},
+            bind("/srv/b", "/b", "rbind", "ridmap", "ro"),
+            namespaces=("user",),
+            linux=USER,
+        ),
+        facts=Facts(sources={"/srv/a": True, "/srv/b": True}),
+        request=ask(idmaps={0: 4, 1: 4}),
     ),
     "mounts-cgroup-v1": Case(
         "cgroup version 1: a tmpfs with the container's part of each hierarchy",

@@ -13,7 +13,7 @@ from orlop.host.cgroups import layout
 from orlop.spec.template import default
 
 BUSYBOX = "/bin/busybox"
-_STEP = re.compile(r"[^.\[\]]+|\[\d+\]")
+_STEP = re.compile(r"[^.\[\]]+|\[-?\d+\]")
 
 
 class Root:

@@ -51,15 +51,18 @@ def failing(program: Program, index: int, error: int) -> Program:
 
 class Injector:
     """Takes the place of the encoder: lets the operation `index` fail with `error`, and notes the operations there
-    are."""
+    are; of the programs that clone a container's process, or, with `helper`, of the others."""
 
     def __init__(self) -> None:
+        self.helper = False
         self.index = -1
         self.error = errno.EPERM
         self.kinds: list[int] = []
         self.names: list[str] = []
 
     def encode(self, program: Program, *, stamped: bool = False) -> bytes:
+        if ("clone3" in program.names) == self.helper:
+            return encode(program, stamped=stamped)
         self.kinds = [op.kind for op in program.ops()]
         self.names = program.names
         return encode(program if self.index < 0 else failing(program, self.index, self.error), stamped=stamped)
@@ -67,7 +70,7 @@ class Injector:
     @property
     def told(self) -> int:
         """The operation that tells the pid of what was cloned."""
-        return self.kinds.index(EVENT, self.names.index("clone3"))
+        return -1 if self.helper else self.kinds.index(EVENT, self.names.index("clone3"))
 
     def points(self) -> list[int]:
         """The operations that ask the kernel for something."""
@@ -103,6 +106,9 @@ def rich(bundle: Bundle, place: Path) -> Bundle:
     bundle.bind(place / "file", "/etc/bound", "bind", "ro").bind(place, "/srv", "rbind", "rro", "rslave")
     bundle.mount("/data", "tmpfs", "tmpfs", "tmpcopyup", "ro").mount("/new/deep", "tmpfs", "tmpfs")
     bundle.namespace("cgroup").namespace("time").set("linux.timeOffsets", {"boottime": {"secs": 5}})
+    bundle.bind(place, "/mapped", "bind", "ro")
+    mapped = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    bundle.set("mounts[-1].uidMappings", mapped).set("mounts[-1].gidMappings", mapped)
     bundle.set("linux.devices", [{"path": "/dev/more/fuse", "type": "c", "major": 10, "minor": 229, "uid": 5}])
     bundle.set("linux.sysctl", {"net.ipv4.ip_forward": "1"}).set("linux.rootfsPropagation", "rshared")
     bundle.set("process.oomScoreAdj", 500).set("process.cwd", "/made").set("root.readonly", False)
@@ -120,7 +126,7 @@ def in_turn(
     injector.index = -1
     attempt(runtime.new_id())
     points = injector.points()
-    assert len(points) > 50
+    assert len(points) > (1 if injector.helper else 50)
     injector.error = error
     reap()
     before = Snapshot(runtime.marker, runtime.root)
@@ -173,6 +179,17 @@ def test_run_with_a_rich_config(
     options = Options(root=str(runtime.root), bundle=str(bundle.args("true").path))
     messages = in_turn(runtime, injector, lambda identity: run(identity, options), step=2 if user else 1)
     assert len(messages) > 50
+
+
+def test_the_helper_of_an_id_mapped_mount(
+    runtime: Runtime, bundle: Bundle, place: Path, injector: Injector, quiet: None
+) -> None:
+    mapped = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    bundle.bind(place, "/mapped").set("mounts[-1].uidMappings", mapped).set("mounts[-1].gidMappings", mapped)
+    options = Options(root=str(runtime.root), bundle=str(bundle.args("true").path))
+    injector.helper = True
+    messages = in_turn(runtime, injector, lambda identity: run(identity, options))
+    assert "unable to make a user namespace for an id-mapped mount: unshare" in " ".join(messages.values())
 
 
 def test_create_with_a_terminal(runtime: Runtime, bundle: Bundle, place: Path, injector: Injector, quiet: None) -> None:

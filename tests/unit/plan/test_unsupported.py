@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from orlop.errors import ConfigError
@@ -23,21 +21,10 @@ def intel_rdt(config: Spec) -> None:
     config["linux"]["intelRdt"] = {}
 
 
-def mount(**more: object) -> Callable[[Spec], None]:
-    def change(config: Spec) -> None:
-        config["mounts"] = [{"destination": "/data", "source": "/data", "options": ["bind"], **more}]  # type: ignore[typeddict-item]
-
-    return change
-
-
-ROWS = [{"containerID": 0, "hostID": 1000, "size": 1}]
 CASES = {
     "linux.seccomp.syscalls[1].action: SCMP_ACT_NOTIFY is not available yet": seccomp,
     "linux.netDevices: to move a network device into a container is not available yet": net_devices,
     "linux.intelRdt: resctrl is not available yet": intel_rdt,
-    'mounts[0].options: mount option "idmap" is not available yet': mount(options=["bind", "idmap"]),
-    'mounts[0].options: mount option "ridmap" is not available yet': mount(options=["rbind", "ridmap"]),
-    "mounts[0].uidMappings: an id-mapped mount is not available yet": mount(uidMappings=ROWS, gidMappings=ROWS),
 }
 
 

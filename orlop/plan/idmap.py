@@ -1,0 +1,65 @@
+"""Id-mapped mounts: bind mounts whose owners are translated (mount_setattr(2), MOUNT_ATTR_IDMAP).
+
+The kernel lets only whoever is privileged over the file system change a mount so, and only before anybody can see it.
+So the tree is cloned and mapped in the runtime's namespaces, before the clone, and the container's process attaches it.
+The mapping is that of a user namespace, which the supervisor makes beforehand and passes on (runtime/idmap.py).
+"""
+
+from __future__ import annotations
+
+from errno import EINVAL, EPERM
+
+from orlop.plan import events
+from orlop.plan.mount_options import MountOptions
+from orlop.plan.mounts import mount_purpose, open_source
+from orlop.plan.rootfs import change
+from orlop.program import linux
+from orlop.program.builder import MOUNT_ATTR_SIZE, Builder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.plan.construction import Construction
+    from orlop.program.ops import Program
+
+_CONTROL = 3
+_NO_SUPPORT = "maybe the filesystem used doesn't support idmap mounts on this kernel?"
+_HINTS = {
+    EINVAL: "the file system of the source, or of a mount in it with ridmap, cannot be id-mapped by this kernel",
+    EPERM: "the mount is id-mapped already, or the runtime is not privileged over its file system",
+}
+
+
+def open_idmapped(c: Construction) -> None:
+    """Clone the source of each id-mapped mount, and map it."""
+    b = c.b
+    for index, namespace in c.request.idmaps.items():
+        mount = (c.spec.get("mounts") or [])[index]
+        options = MountOptions(mount.get("options") or [])
+        mount_purpose(c, index, mount)
+        tree = c.sources[index] = open_source(b, mount, options)
+        if not any(flag == linux.MS_SHARED for flag, _ in options.propagation):
+            change(b, tree, propagation=linux.MS_SLAVE, tree=True)  # what is mounted in it does not reach the host
+        b.purpose(f"mounts[{index}]", f"{b.current.wording}: MOUNT_ATTR_IDMAP ({_NO_SUPPORT})", _HINTS)
+        flags = linux.AT_EMPTY_PATH | (linux.AT_RECURSIVE if options.idmap == "ridmap" else 0)
+        attributes = b.mount_attr(linux.MOUNT_ATTR_IDMAP, namespace=namespace)
+        b.do("mount_setattr", tree, "", flags, attributes, MOUNT_ATTR_SIZE)
+    for namespace in dict.fromkeys(c.request.idmaps.values()):
+        b.do("close", namespace)
+
+
+def namespace_program(architecture: str) -> Program:
+    """A process in a new user namespace, that waits to be let go of."""
+    b = Builder(architecture, _CONTROL)
+    b.purpose("mounts", "unable to make a user namespace for an id-mapped mount", _NAMESPACE_HINTS)
+    b.do("close_range", _CONTROL + 1, 0xFFFF_FFFF, 0)
+    b.do("unshare", linux.CLONE_NEWUSER)
+    b.event(events.PID)
+    b.wait(b.space(8), 8)
+    b.do("exit_group", 0)
+    return b.finish()
+
+
+_NAMESPACE_HINTS = {
+    EPERM: "the host does not let the runtime make user namespaces",
+    28: "the host's limit on user namespaces is reached: see /proc/sys/user/max_user_namespaces",
+}
