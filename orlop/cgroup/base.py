@@ -17,7 +17,12 @@ from orlop.errors import CgroupError, ConfigError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from typing import TypeAlias
 
+    from orlop.cgroup.fields import Write
+    from orlop.cgroup.freezer import FreezerV1, FreezerV2
+
+    Freezer: TypeAlias = FreezerV1 | FreezerV2
     # `linux.resources` of the config; checked before it comes here.
     Resources = Mapping[str, object]
     # A sub-cgroup to run in: controller to relative path, or {"": path} for all (`exec --cgroup`).
@@ -60,7 +65,32 @@ class Cgroup:
 
     def set(self, resources: Resources | None) -> None:
         """Apply the limits, not the device rules, to a living container too.  Raises CgroupError and ConfigError."""
+        if writes := self.writes(resources):
+            from orlop.cgroup import limits
+
+            limits.apply(writes, self.directory)
+
+    def update(self, resources: Resources, previous: Resources | None) -> None:
+        """Apply other limits to a living container; when one is refused, all files hold again what they held before.
+
+        `previous` are the limits that were asked for until now.  Raises CgroupError and ConfigError.
+        """
+        from orlop.cgroup.rollback import Before
+
+        before = Before(self.writes(resources), self.directory)
+        try:
+            self.set(resources)
+        except BaseException as error:
+            before.restore(error)
+            raise
+
+    def writes(self, resources: Resources | None) -> list[Write]:
+        """Return what the limits are in files; touches none.  Raises ConfigError."""
         raise NotImplementedError
+
+    def directory(self, controller: str) -> str | None:
+        """Return where the files of a controller are."""
+        return None
 
     def restrict_devices(self, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
         """Apply the device rules by files, which is version 1's way.  Raises CgroupError and ConfigError."""
@@ -81,17 +111,29 @@ class Cgroup:
         """Send SIGKILL to all processes, and thaw them, so that they die."""
         raise NotImplementedError
 
+    def freezer(self) -> Freezer | None:
+        """Return what stops and continues its processes; None where nothing does."""
+        raise NotImplementedError
+
     def freeze(self) -> None:
         """Stop all processes.  Blocks until they are, 10 seconds at most."""
-        raise NotImplementedError
+        self._freezer().freeze()
 
     def thaw(self) -> None:
         """Let the processes of a frozen cgroup go on."""
-        raise NotImplementedError
+        self._freezer().thaw()
 
     def frozen(self) -> bool:
         """Tell whether this very cgroup, and not only one above it, is frozen.  A missing one is not."""
-        raise NotImplementedError
+        freezer = self.freezer()
+        return freezer is not None and freezer.frozen()
+
+    def _freezer(self) -> Freezer:
+        freezer = self.freezer()
+        if freezer is None:
+            message = "cannot toggle freezer: cgroups not configured for container"
+            raise CgroupError(errno.ENOENT, message, field="linux.cgroupsPath")
+        return freezer
 
     def pids(self, *, nested: bool = True) -> list[int]:
         """Return the ids of the processes in it and (`nested`) in all cgroups below it.  Raises CgroupError."""
@@ -134,6 +176,15 @@ class Cgroup:
             raise _unfit(f"container's cgroup is not empty: {found} process(es) found", self.process_path())
         if self.frozen():
             raise _unfit("container's cgroup unexpectedly frozen", self.process_path())
+
+
+def limit_writes(resources: Resources | None, version: int) -> list[Write]:
+    """Return `fields.writes`; a config without limits does not pay for the tables."""
+    if not resources or not any(resources[name] for name in resources if name != "devices"):
+        return []
+    from orlop.cgroup import fields
+
+    return fields.writes(resources, version)
 
 
 def _unfit(message: str, path: str | None) -> CgroupError:

@@ -1,7 +1,8 @@
 """Which file of a cgroup each field of `linux.resources` goes to, and how its value is written there.
 
-Two tables, one a version; the order of their rows is the order of the writes.  Values are converted as runc does, as
-the config's fields are those of version 1.  Nothing here touches a file, so `explain` can show the writes.
+Two tables, one a version; the order of their rows is the order of the writes.  What is a list is in `block_io` and
+`listed`.  Values are converted as runc does, as the config's fields are those of version 1; what version 2 has nothing
+for is refused.  Nothing here touches a file, so `explain` can show the writes.
 """
 
 from __future__ import annotations
@@ -23,21 +24,37 @@ READ_BACK = 2  # the kernel clamps the value silently
 
 DEFAULT_PERIOD = 100000  # microseconds, of cpu.max
 
-# Sections that are not translated yet.  A limit that is left out silently would be worse than an error.
-_LATER = {1: ("blockIO", "hugepageLimits", "network", "rdma"), 2: ("blockIO", "hugepageLimits", "rdma")}
+# What version 2 has no file for, and what there is in its place.  A limit that is left out silently would be worse than
+# an error (runtime-spec, config-linux.md, "Control groups").
+_ONLY_V1 = (
+    ("memory.swappiness", "set vm.swappiness of the host, or memory.swap"),
+    ("memory.disableOOMKiller", "set memory.high in unified: it slows processes down instead"),
+    ("cpu.realtimeRuntime", ""),
+    ("cpu.realtimePeriod", ""),
+    ("blockIO.leafWeight", "set weight"),
+    ("network.classID", ""),
+    ("network.priorities", ""),
+)
+_UNSET = 2**64 - 1  # -1 as Docker used to write it
 
 
 class Write:
-    """A value for a file of a controller; `field` asked for it."""
+    """A value for a file of a controller; `field` asked for it.
 
-    __slots__ = ("controller", "field", "file", "flags", "value")
+    `instead` is what to write where the kernel has no such file.
+    """
 
-    def __init__(self, field: str, controller: str, file: str, value: str, flags: int = 0) -> None:
+    __slots__ = ("controller", "field", "file", "flags", "instead", "value")
+
+    def __init__(
+        self, field: str, controller: str, file: str, value: str, flags: int = 0, *, instead: Write | None = None
+    ) -> None:
         self.field = field
         self.controller = controller
         self.file = file
         self.value = value
         self.flags = flags
+        self.instead = instead
 
     def __repr__(self) -> str:
         return f"{self.file} = {self.value}"
@@ -50,12 +67,8 @@ def writes(resources: Section | None, version: int) -> list[Write]:
     """
     if not resources:
         return []
-    if problems := [
-        Problem(f"{FIELD}.{name}", "not supported yet")
-        for name in _LATER[version]
-        if says_something(resources.get(name))
-    ]:
-        raise ConfigError(problems)
+    if version == 2:
+        _refuse_only_v1(resources)
     found = []
     for field, file, convert, flags in _TABLES[version]:
         name = field[: field.index(".")]
@@ -64,10 +77,42 @@ def writes(resources: Section | None, version: int) -> list[Write]:
             if file == "memory.swap.max" and value in ("max", "0"):
                 flags = OPTIONAL  # no swap accounting: there is no swap to forbid
             found.append(Write(f"{FIELD}.{field}", file[: file.index(".")], file, value, flags))
+    if isinstance(section := resources.get("blockIO"), dict) and section:
+        from orlop.cgroup import block_io
+
+        found += block_io.writes(section, version)
+    if resources.get("hugepageLimits") or resources.get("network") or resources.get("rdma"):
+        from orlop.cgroup import listed
+
+        for name, entries in listed.SECTIONS:
+            found += entries(resources.get(name), version)
     unified = resources.get("unified")
     if isinstance(unified, dict) and unified:
         found += _unified(unified, version)
     return found
+
+
+def _refuse_only_v1(resources: Section) -> None:
+    problems = []
+    for field, hint in _ONLY_V1:
+        name, _, key = field.partition(".")
+        section = resources.get(name)
+        value = section.get(key) if isinstance(section, dict) else None
+        if says_something(value) or (key == "swappiness" and value == 0):
+            if value != _UNSET:
+                problems.append(Problem(f"{FIELD}.{field}", "cgroup v2 has no such limit", hint or "leave it out"))
+    for index, device in enumerate(_weight_devices(resources)):
+        if device.get("leafWeight"):
+            where = f"{FIELD}.blockIO.weightDevice[{index}].leafWeight"
+            problems.append(Problem(where, "cgroup v2 has no such limit", "set weight"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _weight_devices(resources: Section) -> list[Section]:
+    section = resources.get("blockIO")
+    devices = section.get("weightDevice") if isinstance(section, dict) else None
+    return devices if isinstance(devices, list) else []
 
 
 def cpu_weight(shares: int) -> int:
@@ -143,7 +188,7 @@ def _swap_only(section: Section) -> str | None:
 
 
 def _swappiness(section: Section) -> str | None:
-    if section.get("swappiness") is None:
+    if section.get("swappiness") in (None, _UNSET):
         return None
     value = _number(section, "swappiness")
     if not 0 <= value <= 100:

@@ -18,72 +18,83 @@ _SHORT_PAUSE = 0.001
 _DEADLINE = 10.0  # seconds, for version 2
 
 
-def freeze_v1(path: str) -> None:
-    """Freeze a cgroup of the freezer hierarchy.  Blocks for some seconds at most; thaws it when that fails."""
-    state = path + "/freezer.state"
-    try:
-        for attempt in range(1, _TRIES + 1):
-            if attempt % _THAW_EVERY == 0:
-                files.write(state, "THAWED")
-                time.sleep(_PAUSE)
-            files.write(state, "FROZEN")
-            now = files.read(state).strip()
-            if now == "FROZEN":
-                return
-            if attempt % (_THAW_EVERY // 2) == 0:
+class FreezerV1:
+    """A cgroup of the freezer hierarchy."""
+
+    __slots__ = ("path", "state")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.state = path + "/freezer.state"
+
+    def freeze(self) -> None:
+        """Stop all processes.  Blocks for some seconds at most; thaws them when that fails."""
+        try:
+            for attempt in range(1, _TRIES + 1):
+                if attempt % _THAW_EVERY == 0:
+                    files.write(self.state, "THAWED")
+                    time.sleep(_PAUSE)
+                files.write(self.state, "FROZEN")
+                if files.read(self.state).strip() == "FROZEN":
+                    return
+                if attempt % (_THAW_EVERY // 2) == 0:
+                    time.sleep(_SHORT_PAUSE)
+            raise CgroupError(errno.ETIMEDOUT, f"unable to freeze {self.path}", path=self.path)
+        except BaseException:
+            _thaw_quietly(self.state, "THAWED")
+            raise
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        files.write(self.state, "THAWED")
+
+    def frozen(self) -> bool:
+        """Tell whether it is frozen itself.  Blocks while it is about to be, some seconds at most."""
+        try:
+            for _ in range(_TRIES):
+                if (state := files.read(self.state).strip()) != "FREEZING":
+                    return state == "FROZEN" and files.read(self.path + "/freezer.self_freezing").strip() == "1"
                 time.sleep(_SHORT_PAUSE)
-        raise CgroupError(errno.ETIMEDOUT, f"unable to freeze {path}", path=path)
-    except BaseException:
-        _thaw_quietly(state, "THAWED")
-        raise
+        except OSError as error:
+            if error.errno in files.GONE:
+                return False
+            raise _unreadable(error, self.state) from None
+        return True
 
 
-def thaw_v1(path: str) -> None:
-    """Thaw a cgroup of the freezer hierarchy."""
-    files.write(path + "/freezer.state", "THAWED")
+class FreezerV2:
+    """A cgroup of version 2, as a freezer."""
 
+    __slots__ = ("path", "state")
 
-def frozen_v1(path: str) -> bool:
-    """Tell whether it is frozen itself.  Blocks while it is about to be, some seconds at most."""
-    try:
-        for _ in range(_TRIES):
-            if (state := files.read(path + "/freezer.state").strip()) != "FREEZING":
-                return state == "FROZEN" and files.read(path + "/freezer.self_freezing").strip() == "1"
-            time.sleep(_SHORT_PAUSE)
-    except OSError as error:
-        if error.errno in files.GONE:
-            return False
-        raise _unreadable(error, path + "/freezer.state") from None
-    return True
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.state = path + "/cgroup.freeze"
 
+    def freeze(self) -> None:
+        """Stop all processes and wait until they are, 10 seconds at most; thaws them when that fails."""
+        try:
+            files.write(self.state, "1")
+            _wait_frozen(self.path)
+        except BaseException:
+            _thaw_quietly(self.state, "0")
+            raise
 
-def freeze_v2(path: str) -> None:
-    """Freeze a cgroup of version 2 and wait until it is, 10 seconds at most; thaws it when that fails."""
-    freeze = path + "/cgroup.freeze"
-    try:
-        files.write(freeze, "1")
-        _wait_frozen(path)
-    except BaseException:
-        _thaw_quietly(freeze, "0")
-        raise
+    def thaw(self) -> None:
+        """Let them go on."""
+        files.write(self.state, "0")
 
-
-def thaw_v2(path: str) -> None:
-    """Thaw a cgroup of version 2."""
-    files.write(path + "/cgroup.freeze", "0")
-
-
-def frozen_v2(path: str) -> bool:
-    """Tell whether it is frozen itself; waits for one that is about to be, 10 seconds at most."""
-    try:
-        if files.read(path + "/cgroup.freeze").strip() != "1":
-            return False
-    except OSError as error:
-        if error.errno in files.GONE:
-            return False
-        raise _unreadable(error, path + "/cgroup.freeze") from None
-    _wait_frozen(path)
-    return True
+    def frozen(self) -> bool:
+        """Tell whether it is frozen itself; waits for one that is about to be, 10 seconds at most."""
+        try:
+            if files.read(self.state).strip() != "1":
+                return False
+        except OSError as error:
+            if error.errno in files.GONE:
+                return False
+            raise _unreadable(error, self.state) from None
+        _wait_frozen(self.path)
+        return True
 
 
 def _wait_frozen(path: str) -> None:

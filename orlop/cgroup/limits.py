@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from orlop import system as os
 from orlop.cgroup import files
 from orlop.cgroup.fields import OPTIONAL, READ_BACK
 from orlop.errors import CgroupError
@@ -61,6 +62,9 @@ def _put(write: Write, directory: str) -> None:
     try:
         files.write(path, write.value, field=write.field)
     except CgroupError as error:
+        if error.errno == errno.ENOENT and write.instead:
+            _put(write.instead, directory)
+            return
         if error.errno == errno.ENOENT and write.flags & OPTIONAL:
             return
         raise _explained(error, write, directory) from None
@@ -84,11 +88,38 @@ def _explained(error: CgroupError, write: Write, directory: str) -> CgroupError:
         error.message = f"{write.field}: unable to set memory limit to {write.value}{_memory_usage(directory)}"
     elif missing and ".unified[" in write.field and not _has(directory, write.controller):
         error.message = f'unified resource "{write.file}" can\'t be set: controller "{write.controller}" not available'
-    elif error.errno == errno.ENOENT and "swap" in write.field:
-        error.hint = "the kernel does not account swap; boot it with swapaccount=1, or leave the field out"
-    elif error.errno == errno.ENOENT:
-        error.hint = f'the controller "{write.controller}" is not enabled for {directory}'
+    else:
+        error.hint = _hint(error.errno, write, directory)
     return error
+
+
+# Errno, beginning of the file's name, what to do about it; the first that fits.
+_HINTS = (
+    (errno.ENOENT, "memory.memsw.", "the kernel does not account swap; boot it with swapaccount=1"),
+    (errno.ENOENT, "memory.swap.", "the kernel does not account swap; boot it with swapaccount=1"),
+    (errno.ENOENT, "blkio.leaf_weight", "kernels since 5.0 have no leaf weights"),
+    (errno.ENOENT, "blkio.", "weights need the I/O scheduler BFQ"),
+    (errno.ENOENT, "io.weight", "weights need the I/O scheduler BFQ, or the kernel's CONFIG_BLK_CGROUP_IOCOST"),
+    (errno.EOPNOTSUPP, "blkio.bfq.", "weights need the I/O scheduler BFQ on that device"),
+    (errno.EOPNOTSUPP, "io.", "weights need the I/O scheduler BFQ on that device, or a line for it in io.cost.qos"),
+    (errno.ENODEV, "", "there is no such block device; name the whole disk, not a partition"),
+    (errno.EINVAL, "cpu.rt_", "the cgroup above must have at least that much in its cpu.rt_runtime_us"),
+)
+
+
+def _hint(code: int | None, write: Write, directory: str) -> str | None:
+    for number, prefix, hint in _HINTS:
+        if code == number and write.file.startswith(prefix):
+            return hint
+    if code != errno.ENOENT:
+        return None
+    if sizes := _page_sizes(directory) if write.controller == "hugetlb" else []:
+        return f"this kernel has huge pages of {', '.join(sizes)}"
+    return f'the controller "{write.controller}" is not enabled for {directory}'
+
+
+def _page_sizes(directory: str) -> list[str]:
+    return sorted({name.split(".")[1] for name in os.listdir(directory) if name.startswith("hugetlb.")})
 
 
 def _has(directory: str, controller: str) -> bool:

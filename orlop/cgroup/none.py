@@ -42,14 +42,8 @@ class NoCgroup(Cgroup):
     def kill(self) -> None:
         raise _without("linux.cgroupsPath", "cannot kill all processes")
 
-    def freeze(self) -> None:
-        raise _without("linux.cgroupsPath", "cannot freeze")
-
-    def thaw(self) -> None:
-        raise _without("linux.cgroupsPath", "cannot thaw")
-
-    def frozen(self) -> bool:
-        return False
+    def freezer(self) -> None:
+        return None
 
 
 def _without(field: str, what: str) -> CgroupError:

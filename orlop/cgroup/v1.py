@@ -6,15 +6,16 @@ import errno
 
 from orlop import system as os
 from orlop.cgroup import files
-from orlop.cgroup.base import Cgroup, below_path
+from orlop.cgroup.base import Cgroup, below_path, limit_writes
 from orlop.errors import CgroupError, ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from orlop.cgroup.base import Below, Resources
+    from orlop.cgroup.base import Below, Freezer, Resources
     from orlop.cgroup.devices import Policy
+    from orlop.cgroup.fields import Write
 
 # The hierarchies that a container joins, those of runc and in its order.  A hierarchy that the host lacks is left out,
 # but for `devices`: without its rules a container could open the host's disks.
@@ -60,12 +61,11 @@ class CgroupV1(Cgroup):
             self.undo()
             raise
 
-    def set(self, resources: Resources | None) -> None:
-        if not resources or not any(resources[name] for name in resources if name != "devices"):
-            return  # a config without limits does not pay for their tables
-        from orlop.cgroup import fields, limits
+    def writes(self, resources: Resources | None) -> list[Write]:
+        return limit_writes(resources, 1)
 
-        limits.apply(fields.writes(resources, 1), self.paths.get)
+    def directory(self, controller: str) -> str | None:
+        return self.paths.get(controller)
 
     def restrict_devices(self, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
         path = self.paths.get("devices")
@@ -105,54 +105,30 @@ class CgroupV1(Cgroup):
                 if error.errno not in files.GONE:
                     raise
             gone = set(files.processes(unified, nested=True))  # those that are about to die
-        frozen = self.paths.get("freezer")
+        freezer = self.freezer()
         if not gone.issuperset(self.pids()):  # a host without the version 2 part, or somebody moved a process
-            self._kill_each(frozen)
-        if frozen:
-            self._thaw(frozen)  # a frozen process does not die before that
-
-    def _kill_each(self, freezer_path: str | None) -> None:
-        """Kill one by one, frozen so that none forks faster than we signal."""
-        if freezer_path:
-            from orlop.cgroup import freezer
-
+            self._kill_each(freezer)
+        if freezer:
             try:
-                freezer.freeze_v1(freezer_path)
+                freezer.thaw()  # a frozen process does not die before that
+            except CgroupError as error:
+                if error.errno not in files.GONE:
+                    raise
+
+    def _kill_each(self, freezer: Freezer | None) -> None:
+        """Kill one by one, frozen so that none forks faster than we signal."""
+        if freezer:
+            try:
+                freezer.freeze()
             except CgroupError:
                 pass  # the signal is still worth it
         self.signal(9)
 
-    def _thaw(self, path: str) -> None:
-        from orlop.cgroup import freezer
-
-        try:
-            freezer.thaw_v1(path)
-        except CgroupError as error:
-            if error.errno not in files.GONE:
-                raise
-
-    def freeze(self) -> None:
-        from orlop.cgroup import freezer
-
-        freezer.freeze_v1(self._freezer())
-
-    def thaw(self) -> None:
-        from orlop.cgroup import freezer
-
-        freezer.thaw_v1(self._freezer())
-
-    def frozen(self) -> bool:
-        from orlop.cgroup import freezer
+    def freezer(self) -> Freezer | None:
+        from orlop.cgroup.freezer import FreezerV1
 
         path = self.paths.get("freezer")
-        return path is not None and freezer.frozen_v1(path)
-
-    def _freezer(self) -> str:
-        try:
-            return self.paths["freezer"]
-        except KeyError:
-            message = "cannot toggle freezer: cgroups not configured for container"
-            raise CgroupError(errno.ENOENT, message, field="linux.cgroupsPath") from None
+        return FreezerV1(path) if path is not None else None
 
     def _make(self, resources: Resources | None) -> None:
         there = False

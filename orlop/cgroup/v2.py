@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 
 from orlop.cgroup import files
-from orlop.cgroup.base import Cgroup, below_path
+from orlop.cgroup.base import Cgroup, below_path, limit_writes
 from orlop.errors import CgroupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from orlop.cgroup.base import Below, Resources
+    from orlop.cgroup.base import Below, Freezer, Resources
     from orlop.cgroup.fields import Write
 
 # Limits on these need a domain; the others work in a threaded cgroup too (cgroups(7), "thread mode").
@@ -45,7 +45,7 @@ class CgroupV2(Cgroup):
         device_paths: Collection[str] = (),
         devices: bool = True,
     ) -> None:
-        writes = _writes(resources)
+        writes = self.writes(resources)
         path = self.paths[""]
         try:
             try:
@@ -56,13 +56,24 @@ class CgroupV2(Cgroup):
             self._enable(path, writes)
             if not self._made:  # one that we made has no process, and cannot be frozen itself
                 self.check_free()
-            self._apply(resources, writes)
+            self.set(resources)
         except BaseException:
             self.undo()
             raise
 
     def set(self, resources: Resources | None) -> None:
-        self._apply(resources, _writes(resources))
+        memory = resources.get("memory") if resources else None
+        if isinstance(memory, dict) and memory.get("checkBeforeUpdate") and self.paths:
+            from orlop.cgroup import limits
+
+            limits.check_usage(memory, self.paths[""])
+        super().set(resources)
+
+    def writes(self, resources: Resources | None) -> list[Write]:
+        return limit_writes(resources, 2)
+
+    def directory(self, controller: str) -> str | None:
+        return self.paths.get("")
 
     def device_program(self, resources: Resources | None, device_paths: Collection[str] = ()) -> bytes | None:
         from orlop.cgroup import device_program, devices
@@ -81,37 +92,11 @@ class CgroupV2(Cgroup):
             if error.errno not in files.GONE:
                 raise
 
-    def freeze(self) -> None:
-        from orlop.cgroup import freezer
-
-        freezer.freeze_v2(self._path())
-
-    def thaw(self) -> None:
-        from orlop.cgroup import freezer
-
-        freezer.thaw_v2(self._path())
-
-    def frozen(self) -> bool:
-        from orlop.cgroup import freezer
+    def freezer(self) -> Freezer | None:
+        from orlop.cgroup.freezer import FreezerV2
 
         path = self.paths.get("")
-        return path is not None and freezer.frozen_v2(path)
-
-    def _path(self) -> str:
-        if not self.paths:
-            message = "cannot toggle freezer: cgroups not configured for container"
-            raise CgroupError(errno.ENOENT, message, field="linux.cgroupsPath")
-        return self.paths[""]
-
-    def _apply(self, resources: Resources | None, writes: list[Write]) -> None:
-        if not writes:
-            return
-        from orlop.cgroup import limits
-
-        memory = resources.get("memory") if resources else None
-        if isinstance(memory, dict) and self.paths:
-            limits.check_usage(memory, self.paths[""])
-        limits.apply(writes, lambda _controller: self.paths.get(""))
+        return FreezerV2(path) if path is not None else None
 
     def _refused(self, error: CgroupError, writes: list[Write]) -> None:
         """Go on without a cgroup, where a rootless runtime may make none and no limit needs one."""
@@ -199,12 +184,8 @@ def _check_type(path: str, writes: list[Write]) -> None:
 
 def _unusable(path: str, why: str) -> CgroupError:
     message = f'cannot enter cgroupv2 "{path}" with domain controllers -- {why}'
-    return CgroupError(errno.EOPNOTSUPP, message, field="linux.cgroupsPath", path=path)
-
-
-def _writes(resources: Resources | None) -> list[Write]:
-    if not resources or not any(resources[name] for name in resources if name != "devices"):
-        return []  # a config without limits does not pay for their tables
-    from orlop.cgroup import fields
-
-    return fields.writes(resources, 2)
+    hint = (
+        "processes or threaded cgroups next to it or above it make it threaded, and only pids and cpusets can be limited "
+        "in such a one (cgroups(7)): choose another linux.cgroupsPath, or leave out the other limits"
+    )
+    return CgroupError(errno.EOPNOTSUPP, message, field="linux.cgroupsPath", path=path, hint=hint)
