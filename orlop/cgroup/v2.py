@@ -185,7 +185,7 @@ def _check_type(path: str, writes: list[Write]) -> None:
 def _unusable(path: str, why: str) -> CgroupError:
     message = f'cannot enter cgroupv2 "{path}" with domain controllers -- {why}'
     hint = (
-        "processes or threaded cgroups next to it or above it make it threaded, and only pids and cpusets can be limited "
+        "processes or threaded cgroups beside or above it make it threaded, and only pids and cpusets can be limited "
         "in such a one (cgroups(7)): choose another linux.cgroupsPath, or leave out the other limits"
     )
     return CgroupError(errno.EOPNOTSUPP, message, field="linux.cgroupsPath", path=path, hint=hint)
