@@ -72,7 +72,8 @@ def options(args: Args, *, log: Callable[[str, str], None] | None = None) -> Opt
         keep=args.flag("keep"),
         ignore_paused=args.flag("ignore-paused"),
         log=log or context.log,
-        listen_fds=_listen_fds(),
+        listen_fds=_listen_fds() if "bundle" in args.values else 0,
+        listen_names=os.environment.get("LISTEN_FDNAMES", ""),
         notify_socket=os.environment.get("NOTIFY_SOCKET") or None,
     )
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import errno
 import select
-from _socket import AF_UNIX, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET, socket
-from _struct import pack
 
 from orlop import system as os
-from orlop.errors import OrlopError
+from orlop.runtime.sending import send_descriptor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,15 +17,8 @@ _NAME = b"/dev/pts/ptmx"
 
 def send_console(path: str, master: int) -> None:
     """Send the master to whoever listens on the console socket (docs/terminals.md of runc)."""
-    link = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
-    try:
-        link.connect(path)
-        link.sendmsg([_NAME], [(SOL_SOCKET, SCM_RIGHTS, pack("<i", master))])
-    except OSError as error:
-        message = f"unable to use the console socket {path}: {(error.strerror or '').lower()}"
-        raise OrlopError(message, hint="the program that is to hold the terminal must listen there") from None
-    finally:
-        link.close()
+    hint = "the program that is to hold the terminal must listen there"
+    send_descriptor(path, master, _NAME, what="console socket", hint=hint)
 
 
 class Terminal:

@@ -97,6 +97,10 @@ class Creation:
         try:
             self.record.cgroup_paths = self.cgroup.paths
             store.save(self.record)
+            if options.notify_socket:
+                from orlop.runtime.notify import offer
+
+                offer(spec, store.path)
             store.save_config(self.bundle.data)
             if fifo:
                 store.make_fifo()
@@ -226,6 +230,10 @@ def _create(creation: Creation, options: Options) -> Steps[Launch]:
 
             send_console(options.console_socket or "", launch.master)
             launch.close_terminal()
+        if options.pidfd_socket:
+            from orlop.runtime.sending import send_pidfd
+
+            send_pidfd(options.pidfd_socket, launch.pid, b"standard")
     except BaseException:
         yield from creation.undo()
         raise

@@ -145,6 +145,10 @@ def _start(launch: Launch, options: Options, pidfd: int, foreground: Foreground 
 
             send_console(options.console_socket, launch.master)
             launch.close_terminal()
+        if options.pidfd_socket:
+            from orlop.runtime.sending import send_pidfd
+
+            send_pidfd(options.pidfd_socket, launch.pid, b"setns")
         if options.pid_file:
             write_pid_file(options.pid_file, launch.pid)
     except BaseException:

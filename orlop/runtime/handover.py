@@ -27,7 +27,10 @@ def check_preserved(options: Options) -> None:
 
 def listen_environment(options: Options) -> tuple[str, ...]:
     """Socket activation (sd_listen_fds(3)), as the first process of the container sees it."""
-    return (f"LISTEN_FDS={options.listen_fds}", "LISTEN_PID=1") if options.listen_fds else ()
+    if not options.listen_fds:
+        return ()
+    names = (f"LISTEN_FDNAMES={options.listen_names}",) if options.listen_names else ()
+    return (f"LISTEN_FDS={options.listen_fds}", "LISTEN_PID=1", *names)
 
 
 def write_pid_file(path: str, pid: int) -> None:

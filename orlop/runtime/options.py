@@ -15,7 +15,8 @@ class Options:
     """The options of a command; each has the meaning of the flag of that name (docs, or `orlop COMMAND --help`).
 
     `log` is called with a level (`debug`, `info`, `warning`, `error`) and a message.  `preserve_fds` counts
-    descriptors from 3 on that the container gets; `listen_fds` those of socket activation, which come before them.
+    descriptors from 3 on that the container gets; `listen_fds` those of socket activation, which come before them, and
+    `listen_names` their names.  `notify_socket` is the service manager's, which is told when the container is ready.
     """
 
     __slots__ = (
@@ -25,6 +26,7 @@ class Options:
         "ignore_paused",
         "keep",
         "listen_fds",
+        "listen_names",
         "log",
         "no_new_keyring",
         "no_pivot",
@@ -57,6 +59,7 @@ class Options:
         ignore_paused: bool = False,
         log: Callable[[str, str], None] = _silent,
         listen_fds: int = 0,
+        listen_names: str = "",
         notify_socket: str | None = None,
     ) -> None:
         self.root = root
@@ -75,4 +78,5 @@ class Options:
         self.ignore_paused = ignore_paused
         self.log = log
         self.listen_fds = listen_fds
+        self.listen_names = listen_names
         self.notify_socket = notify_socket

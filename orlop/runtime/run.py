@@ -47,11 +47,25 @@ def _start(creation: Creation, options: Options, foreground: Foreground | None =
 
             send_console(options.console_socket or "", launch.master)
             launch.close_terminal()
+        if options.pidfd_socket:
+            from orlop.runtime.sending import send_pidfd
+
+            send_pidfd(options.pidfd_socket, launch.pid, b"standard")
+        notifications = None
+        if options.notify_socket:
+            from orlop.runtime.notify import listen
+
+            notifications = listen(creation.store.path, options)
         yield from launch.go()
         if (creation.bundle.spec.get("hooks") or {}).get("poststart"):
             from orlop.runtime.hooks import run_hooks
 
             yield from run_hooks(creation.bundle.spec, "poststart", creation.state("running", launch.pid))
+        if notifications is not None:
+            if foreground is None:
+                yield from notifications.forward(launch.pid, launch.pid)
+            else:
+                notifications.forward_in_thread(launch.pid)
     except BaseException:
         yield from creation.undo()
         raise

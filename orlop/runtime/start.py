@@ -30,11 +30,19 @@ def start(container_id: str, options: Options) -> None:
         status = found.status()
         if status != CREATED:
             raise StateError(_REFUSALS.get(status, "cannot start an already running container"))
+        notifications = None
+        if options.notify_socket:
+            from orlop.runtime.notify import listen
+
+            notifications = listen(found.store.path, options)
         _write(f"{found.store.path}/{FIFO}")
         os.unlink(f"{found.store.path}/{FIFO}")
         _poststart(found)
     finally:
         os.close(lock)
+    if notifications is not None:  # past the lock: until the container is ready other commands must work on it
+        pid = found.record.init_process_pid
+        drive(notifications.forward(pid, pid))
 
 
 def _write(path: str) -> None:

@@ -149,7 +149,7 @@ def test_sockets_count_only_when_systemd_meant_us(
 ) -> None:
     monkeypatch.setitem(system.environment, "LISTEN_FDS", count)
     monkeypatch.setitem(system.environment, "LISTEN_PID", str(os.getpid() if mine else os.getppid()))
-    orlop("start", "ID")
+    orlop("create", "ID")
     assert runtime.options.listen_fds == result
 
 
