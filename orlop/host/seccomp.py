@@ -26,6 +26,7 @@ _ACTIONS = {
     "SCMP_ACT_TRAP": 0x0003_0000,
     "SCMP_ACT_ERRNO": 0x0005_0000,
     "SCMP_ACT_TRACE": 0x7FF0_0000,
+    "SCMP_ACT_NOTIFY": 0x7FC0_0000,
     "SCMP_ACT_LOG": 0x7FFC_0000,
     "SCMP_ACT_ALLOW": 0x7FFF_0000,
 }
@@ -190,8 +191,6 @@ class _Compilation:
 
 
 def _action(name: str, error: int | None, field: str) -> int:
-    if name not in _ACTIONS:
-        raise ConfigError([Problem("linux.seccomp", f"{name} is not available yet")])
     most = _WITH_ERRNO.get(name)
     if most is None:
         return _ACTIONS[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
 from orlop.plan import events
-from orlop.plan.seccomp import load_filter
+from orlop.plan.seccomp import listens, load_filter
 from orlop.program import linux
 from orlop.program.builder import OPEN_HOW_SIZE
 from orlop.program.layout import WHEN_ERROR
@@ -134,8 +134,9 @@ def execute(c: Construction, found: Register, home_entry: int | None) -> None:
     if home_entry is not None:
         entries.append(home_entry)
     b.purpose("process.args[0]", f'exec "{args[0]}"', _HINTS)
-    b.do("close_range", c.request.control, 0xFFFF_FFFF, linux.CLOSE_RANGE_CLOEXEC)
-    load_filter(c)
+    if not listens(c):
+        b.do("close_range", c.request.control, 0xFFFF_FFFF, linux.CLOSE_RANGE_CLOEXEC)
+        load_filter(c)
     b.do("execve", found, b.strings(args), b.pointers(entries))
 
 

@@ -33,6 +33,7 @@ from orlop.plan.masks import mask_paths, read_only_paths
 from orlop.plan.mounts import mount_all, open_sources
 from orlop.plan.process import become_the_process
 from orlop.plan.rootfs import cut_propagation, enter_root, open_root, read_only, set_sysctls
+from orlop.plan.seccomp import listens
 from orlop.plan.streams import reopen_null
 from orlop.plan.system import loopback, names, new_session
 from orlop.plan.unsupported import refuse_unsupported
@@ -99,6 +100,20 @@ def host_hooks(c: Construction) -> None:
         c.b.wait(c.b.space(8), 8)
 
 
+def start_and_execute(c: Construction, fifo: Register | None, found: Register, entry: int | None) -> None:
+    """Wait for start, then become the program."""
+    if listens(c):
+        from orlop.plan.listener import load_and_wait
+
+        load_and_wait(c, fifo)
+        start_container_hooks(c)
+    else:
+        wait_for_start(c, fifo)
+        start_container_hooks(c)
+        set_limits(c)
+    execute(c, found, entry)
+
+
 def container_program(spec: Spec, facts: Facts, request: Request) -> Program:
     """The program that makes the container of this config and runs its process."""
     refuse_unsupported(spec)
@@ -111,8 +126,5 @@ def container_program(spec: Spec, facts: Facts, request: Request) -> Program:
     enter_root(c)
     take_console(c)
     found, entry = become_the_process(c)
-    wait_for_start(c, fifo)
-    start_container_hooks(c)
-    set_limits(c)
-    execute(c, found, entry)
+    start_and_execute(c, fifo, found, entry)
     return c.b.finish()

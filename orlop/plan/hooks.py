@@ -10,7 +10,7 @@ from _struct import pack
 from errno import EINTR
 
 from orlop.plan import events
-from orlop.plan.seccomp import load_filter
+from orlop.plan.seccomp import listens, load_filter
 from orlop.program import linux
 from orlop.program.layout import WHEN_NOT_ZERO, WHEN_ZERO
 from orlop.program.ops import Label
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from orlop.spec.types import Hook
 
 POLLIN = 1
+_INTERRUPTIONS = 2  # that a wait survives; nothing but a debugger interrupts a process without handlers
+_FIRST = 3  # the descriptor after the standard streams
 ETIME = 62
 ECHILD = 10
 
@@ -57,15 +59,20 @@ def run_hook(c: Construction, field: str, wording: str, hook: Hook, status: str)
     out = b.get("memfd_create", "stdout", linux.MFD_CLOEXEC)
     err = b.get("memfd_create", "stderr", linux.MFD_CLOEXEC)
     handle = b.space(8)
-    args = b.clone_args(linux.CLONE_PIDFD, linux.SIGCHLD)
-    b.store(args + 8, 8, handle)  # clone_args.pidfd
+    filtered = status == "created" and listens(c)
     parent = Label()
-    child = b.get("clone3", args, linux.CLONE_ARGS_SIZE, on={WHEN_NOT_ZERO: parent})
+    if filtered:  # profiles refuse clone3, whose flags no filter can see
+        child = b.get("clone", linux.CLONE_PIDFD | linux.SIGCHLD, 0, handle, 0, 0, on={WHEN_NOT_ZERO: parent})
+    else:
+        args = b.clone_args(linux.CLONE_PIDFD, linux.SIGCHLD)
+        b.store(args + 8, 8, handle)  # clone_args.pidfd
+        child = b.get("clone3", args, linux.CLONE_ARGS_SIZE, on={WHEN_NOT_ZERO: parent})
     for number, stream in enumerate((given, out, err)):
         b.do("dup3", stream, number, 0)
-    b.do("close_range", 3, 0xFFFF_FFFF, linux.CLOSE_RANGE_CLOEXEC)
+    if not filtered or c.request.control > _FIRST:
+        b.do("close_range", _FIRST, 0xFFFF_FFFF, linux.CLOSE_RANGE_CLOEXEC)
     argv = b.strings(hook.get("args") or [hook["path"]])
-    if status == "created":  # startContainer: the filter holds for it too, as in runc
+    if status == "created" and not filtered:  # startContainer: the filter holds for it too, as in runc
         load_filter(c)
     b.do("execve", hook["path"], argv, b.strings(hook.get("env") or []))
     b.place(parent)
@@ -81,8 +88,14 @@ def _await(c: Construction, pidfd, seconds: int, streams) -> None:  # type: igno
     b = c.b
     ended, late = Label(), Label()
     poll = b.variable(pack("<ihh", -1, POLLIN, 0))
+    left = b.variable(pack("<qq", seconds, 0))  # of its own: the kernel writes the time that is left into it
     b.store(poll, 4, pidfd)
-    b.do("ppoll", poll, 1, pack("<qq", seconds, 0), 0, 8, ignore=(EINTR,), on={WHEN_ZERO: late})
+    for _ in range(_INTERRUPTIONS):
+        again = Label()
+        b.do("ppoll", poll, 1, left, 0, 8, on={WHEN_ZERO: late, EINTR: again})
+        b.jump(ended)
+        b.place(again)
+    b.do("ppoll", poll, 1, left, 0, 8, on={WHEN_ZERO: late})
     b.jump(ended)
     b.place(late)
     b.do("pidfd_send_signal", pidfd, linux.SIGKILL, 0, 0)

@@ -25,6 +25,7 @@ from orlop.plan.labels import open_procfs
 from orlop.plan.limits import raise_limits, set_limits
 from orlop.plan.process import become_the_process
 from orlop.plan.scheduling import final_affinity, initial_affinity
+from orlop.plan.seccomp import listens
 from orlop.plan.system import new_session
 from orlop.program import linux
 
@@ -60,8 +61,13 @@ def exec_program(spec: Spec, process: Process, facts: Facts, request: Request) -
     open_console_of_exec(c)
     take_console(c)
     found, entry = become_the_process(c)
-    wait_for_start(c, None)
-    set_limits(c)
+    if listens(c):
+        from orlop.plan.listener import load_and_wait
+
+        load_and_wait(c, None)
+    else:
+        wait_for_start(c, None)
+        set_limits(c)
     execute(c, found, entry)
     return c.b.finish()
 

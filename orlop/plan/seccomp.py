@@ -3,9 +3,10 @@
     capabilities of the config, and CAP_SYS_ADMIN ─▶ try ─▶ CREATED … start ─▶ load ─▶ execve
                                                                      └─▶ startContainer hook: load ─▶ execve
 
-So a profile need allow nothing but what the container's own programs call, and execve.  Without no_new_privs the kernel
-lets only CAP_SYS_ADMIN load a filter (seccomp(2)).  A process that shall not have it keeps it until then in its
-permitted and effective sets, from which execve(2) takes nothing over: the program's sets are the same as without.
+So a profile need allow nothing but what the container's own programs call, and execve; but see plan/listener.py for
+rules with SCMP_ACT_NOTIFY.  Without no_new_privs the kernel lets only CAP_SYS_ADMIN load a filter (seccomp(2)).  A
+process that shall not have it keeps it until then in its permitted and effective sets, from which execve(2) takes
+nothing over: the program's sets are the same as without.
 """
 
 from __future__ import annotations
@@ -14,21 +15,26 @@ from _struct import pack
 from errno import EACCES, EFAULT, EINVAL, EPERM
 
 from orlop.program import linux
+from orlop.program.layout import NO_REGISTER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.plan.construction import Construction
+    from orlop.program.ops import Register
+    from orlop.spec.types import Seccomp
 
 # uapi/linux/seccomp.h
 SET_MODE_FILTER = 1
 FLAG_LOG = 2
 FLAG_SPEC_ALLOW = 4
-# TSYNC means the other threads, and there are none; WAIT_KILLABLE_RECV the kernel takes only with a listener.
+FLAG_NEW_LISTENER = 8
+FLAG_WAIT_KILLABLE_RECV = 32
+# TSYNC means the other threads, and there are none.
 FLAGS = {
     "SECCOMP_FILTER_FLAG_TSYNC": 0,
     "SECCOMP_FILTER_FLAG_LOG": FLAG_LOG,
     "SECCOMP_FILTER_FLAG_SPEC_ALLOW": FLAG_SPEC_ALLOW,
-    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": 0,
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": FLAG_WAIT_KILLABLE_RECV,
 }
 CAP_SYS_ADMIN = 1 << 21
 _SOCK_FPROG = "<H6xQ"
@@ -41,15 +47,22 @@ _HINTS = {
 }
 
 
-def flags(names: list[str] | None) -> int:
-    """The flags of seccomp(2) for linux.seccomp.flags.  Without the member, as in runc, programs that the filter allows
+def flags(profile: Seccomp) -> int:
+    """The flags of seccomp(2) for a profile.  Without the member `flags`, as in runc, programs that the filter allows
     much are spared the mitigation of speculative store bypass."""
-    if names is None:
-        return FLAG_SPEC_ALLOW
-    bits = 0
-    for name in names:
+    names = profile.get("flags")
+    bits = FLAG_SPEC_ALLOW if names is None else 0
+    for name in names or ():
         bits |= FLAGS[name]
-    return bits
+    for rule in profile.get("syscalls") or ():
+        if rule["action"] == "SCMP_ACT_NOTIFY":
+            return bits | FLAG_NEW_LISTENER
+    return bits & ~FLAG_WAIT_KILLABLE_RECV  # which the kernel takes only with a listener
+
+
+def listens(c: Construction) -> bool:
+    """Has the filter a listener?"""
+    return c.request.seccomp is not None and bool(c.request.seccomp.flags & FLAG_NEW_LISTENER)
 
 
 def kept_capabilities(c: Construction) -> int:
@@ -81,14 +94,17 @@ def _raise_capability(c: Construction) -> None:
     b.do("capset", header, sets)
 
 
-def load_filter(c: Construction) -> None:
-    """From here on the filter judges; nothing but execve should follow."""
+def load_filter(c: Construction) -> Register | None:
+    """From here on the filter judges; nothing but execve should follow.  Gives its listener, if it has one."""
     wanted = c.request.seccomp
     if wanted is None:
-        return
+        return None
     b = c.b
     before = b.purpose("linux.seccomp", "error loading seccomp filter", _HINTS)
     code = b.constant(wanted.program)
     program = b.constant(pack(_SOCK_FPROG, len(wanted.program) // _INSTRUCTION, code))
-    b.do("seccomp", SET_MODE_FILTER, wanted.flags, program)
+    listener = b.register() if listens(c) else None
+    result = NO_REGISTER if listener is None else listener.number
+    b.do("seccomp", SET_MODE_FILTER, wanted.flags, program, result=result)
     b.resume(before)
+    return listener

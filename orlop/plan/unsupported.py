@@ -14,13 +14,6 @@ if TYPE_CHECKING:
     from orlop.spec.types import Linux, Spec
 
 
-def _notify(linux: Linux) -> Iterator[tuple[str, str]]:
-    profile = linux.get("seccomp")
-    for index, rule in enumerate((profile and profile.get("syscalls")) or ()):
-        if rule["action"] == "SCMP_ACT_NOTIFY":
-            yield f"linux.seccomp.syscalls[{index}].action", "SCMP_ACT_NOTIFY"
-
-
 def _net_devices(linux: Linux) -> Iterator[tuple[str, str]]:
     if linux.get("netDevices"):
         yield "linux.netDevices", "to move a network device into a container"
@@ -31,7 +24,7 @@ def _intel_rdt(linux: Linux) -> Iterator[tuple[str, str]]:
         yield "linux.intelRdt", "resctrl"
 
 
-_LINUX: tuple[Callable[[Linux], Iterator[tuple[str, str]]], ...] = (_notify, _net_devices, _intel_rdt)
+_LINUX: tuple[Callable[[Linux], Iterator[tuple[str, str]]], ...] = (_net_devices, _intel_rdt)
 
 
 def refuse_unsupported(spec: Spec) -> None:

@@ -198,6 +198,6 @@ _TEXTS = {
 
 
 def _condition(op: Op, number: int) -> str:
-    if op.name == "clone3" and number in (WHEN_ZERO, WHEN_NOT_ZERO):
+    if op.name in ("clone", "clone3") and number in (WHEN_ZERO, WHEN_NOT_ZERO):
         return "in the child" if number == WHEN_ZERO else "in the parent"
     return condition(number)

@@ -134,4 +134,12 @@ class Names:
         return "?" if isinstance(arg, Register) else self._program.string_at(arg)
 
 
-_PLAIN = {"bpf": "device filter", "clone3": "pid", "getpid": "pid", "ioctl": "terminal", "read": "size"}
+_PLAIN = {
+    "bpf": "device filter",
+    "clone": "pid",
+    "clone3": "pid",
+    "getpid": "pid",
+    "ioctl": "terminal",
+    "read": "size",
+    "seccomp": "listener",
+}

@@ -43,7 +43,12 @@ FLAGS: dict[str, dict[int, str]] = {
     "clone": _flags("CLONE_"),
     "close_range": _flags("CLOSE_RANGE_"),
     "dup": {linux.O_CLOEXEC: "O_CLOEXEC"},
-    "filter_flags": {2: "SECCOMP_FILTER_FLAG_LOG", 4: "SECCOMP_FILTER_FLAG_SPEC_ALLOW"},
+    "filter_flags": {
+        2: "SECCOMP_FILTER_FLAG_LOG",
+        4: "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+        8: "SECCOMP_FILTER_FLAG_NEW_LISTENER",
+        32: "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+    },
     "fsmount": _flags("FSMOUNT_"),
     "fsopen": _flags("FSOPEN_"),
     "interface": _flags("IFF_"),

@@ -132,7 +132,13 @@ def _launch(container_id: str, request: ExecRequest, options: Options) -> tuple[
     pidfd = handle(found.record.init_process_pid, found.record.init_process_start)
     if pidfd is None:
         raise StateError("cannot exec in a stopped container")
-    return Launch(program, spec, process, {"status": "running"}), pidfd
+    state: dict[str, object] = {"status": "running"}
+    profile = (spec.get("linux") or {}).get("seccomp")
+    if profile and profile.get("listenerPath"):
+        from orlop.runtime.document import state_document
+
+        state = state_document(found.record, "running", found.record.init_process_pid)
+    return Launch(program, spec, process, state), pidfd
 
 
 def _start(launch: Launch, options: Options, pidfd: int, foreground: Foreground | None = None) -> Steps[Launch]:

@@ -7,7 +7,7 @@ spawn ────────────────────────�
 ◀──────────────────────────────── ROOTFS ── prestart and createRuntime hooks, answer
 ◀──────────────────────────────── CONSOLE ── keep the master of the terminal
 ◀──────────────────────────────── HOME ── look the user up, answer
-◀──────────────────────────────── CREATED
+◀──────────────────────────────── CREATED, or LISTENER ── take the listener, give it to the agent
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Launch:
         try:
             self.executor = Executor(self.program, inherit=inherit)
             self.spawned = self.executor.pid
-            while (yield from self._event()) != events.CREATED:
+            while (yield from self._event()) not in (events.CREATED, events.LISTENER):
                 pass
         except BaseException:
             self.abandon()
@@ -159,6 +159,11 @@ class Launch:
             yield from run_hooks(self.spec, "prestart", state)
             yield from run_hooks(self.spec, "createRuntime", state)
             self._answer()
+        elif event.kind == events.LISTENER:
+            from orlop.runtime.listener import send_listener
+
+            state = {**self.state, "pid": self.state.get("pid") or self.pid}
+            yield from send_listener(self.spec["linux"], self.pid, event.value, state)
         elif event.kind == events.COPY_UP:
             from orlop.host.copytree import copy_up
 

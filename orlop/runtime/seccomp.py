@@ -18,7 +18,7 @@ def seccomp_filter(spec: Spec, options: Options) -> SeccompFilter | None:
         return None
     from orlop.host.seccomp_cache import Cache
 
-    bits = flags(profile.get("flags"))
+    bits = flags(profile)
     options.log("debug", f"seccomp filter flags: {bits}")  # runc's tests read this line
     return SeccompFilter(Cache().get(profile) or _compile(profile), bits)
 

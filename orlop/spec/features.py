@@ -31,12 +31,11 @@ def features() -> dict[str, object]:
             "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": False},
             "seccomp": {
                 "enabled": True,
-                "actions": [action for action in ACTIONS if action != "SCMP_ACT_NOTIFY"],
+                "actions": list(ACTIONS),
                 "operators": list(OPERATORS),
                 "archs": [name for name in ARCHITECTURES if name not in _NEW_ARCHITECTURES],
                 "knownFlags": list(FLAGS),
-                # The last is for a filter with a listener.
-                "supportedFlags": [flag for flag in FLAGS if flag != "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],
+                "supportedFlags": list(FLAGS),
             },
             "apparmor": {"enabled": True},
             "selinux": {"enabled": True},

@@ -313,6 +313,15 @@ CASES: dict[str, Case] = {
         facts=Facts(unified=True),
         request=ask(cgroup=filtered(DEVICE_RULES)),
     ),
+    "seccomp-listener": Case(
+        "SCMP_ACT_NOTIFY: the filter is loaded before start, and its listener told; hooks run under it",
+        base(hooks={"startContainer": [HOOK]}),
+        request=ask(seccomp=SeccompFilter(ALLOW_ALL.program, 8 | 32)),
+    ),
+    "seccomp-listener-run": Case(
+        "the same in `run`: the supervisor is waited for, and not the fifo",
+        request=ask(fifo=None, seccomp=SeccompFilter(ALLOW_ALL.program, 8)),
+    ),
     # The process
     "process-terminal": Case(
         "a terminal of the container's own devpts, with a size",

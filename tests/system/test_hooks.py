@@ -222,3 +222,11 @@ def test_a_hook_gets_no_descriptor_but_its_streams(runtime: Runtime, bundle: Bun
     bundle.bind(place, "/out").hook(kind, f"exec ls /proc/self/fd > {out}/fds")
     runtime.run(bundle.args("true"))
     assert (place / "fds").read_text().split() == ["0", "1", "2", "3"]  # the last is the directory that is listed
+
+
+@pytest.mark.parametrize("kind", ["createContainer", "startContainer"])
+def test_each_hook_has_its_time_for_itself(runtime: Runtime, bundle: Bundle, kind: str) -> None:
+    # The kernel writes the time that is left where the timeout was read from.
+    for _ in range(3):
+        bundle.hook(kind, "sleep 1.2", timeout=3)
+    assert runtime.run(bundle.args("true")).stderr == ""

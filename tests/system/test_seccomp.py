@@ -231,12 +231,6 @@ def test_the_flags_are_told_to_who_wants_to_know(
     assert f'"seccomp filter flags: {bits}"' in done.stderr
 
 
-def test_a_notify_rule_is_refused_by_name(runtime: Runtime, bundle: Bundle) -> None:
-    rule = {"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}
-    bundle.set("linux.seccomp", profile(rule, listenerPath="/run/agent"))
-    assert "linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY is not available yet" in runtime.refuses(bundle)
-
-
 # The cache
 
 

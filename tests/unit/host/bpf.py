@@ -6,7 +6,7 @@ from struct import iter_unpack, pack, unpack_from
 
 X86_64, X86, AARCH64 = 0xC000_003E, 0x4000_0003, 0xC000_00B7
 ALLOW, KILL_PROCESS, KILL_THREAD = 0x7FFF_0000, 0x8000_0000, 0
-LOG, TRAP = 0x7FFC_0000, 0x0003_0000
+LOG, TRAP, NOTIFY = 0x7FFC_0000, 0x0003_0000, 0x7FC0_0000
 
 
 def errno(number: int) -> int:

@@ -168,9 +168,9 @@ def test_an_architecture_of_the_other_byte_order_is_refused() -> None:
     assert "byte order" in str(caught.value.hint)
 
 
-def test_the_notify_action_never_becomes_a_filter() -> None:
-    with pytest.raises(ConfigError, match="SCMP_ACT_NOTIFY is not available yet"):
-        compile_filter(profile(rule("SCMP_ACT_NOTIFY", "mkdir")), LIBRARY)
+def test_a_rule_asks_the_agent() -> None:
+    asked = Judge(profile(rule("SCMP_ACT_NOTIFY", "mkdir")))
+    assert (asked(MKDIR), asked(READ)) == (bpf.NOTIFY, bpf.ALLOW)
 
 
 def test_the_profile_of_an_engine_does_what_it_says() -> None:

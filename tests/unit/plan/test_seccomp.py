@@ -6,8 +6,15 @@ from struct import unpack
 import pytest
 
 from orlop.plan.facts import Request, SeccompFilter
-from orlop.plan.seccomp import CAP_SYS_ADMIN, FLAG_LOG, FLAG_SPEC_ALLOW, flags
-from orlop.spec.types import Spec
+from orlop.plan.seccomp import (
+    CAP_SYS_ADMIN,
+    FLAG_LOG,
+    FLAG_NEW_LISTENER,
+    FLAG_SPEC_ALLOW,
+    FLAG_WAIT_KILLABLE_RECV,
+    flags,
+)
+from orlop.spec.types import Seccomp, Spec
 from tests.unit.plan.planning import Plan, container, exec_, number, spec
 
 FIELD = "linux.seccomp"
@@ -23,6 +30,14 @@ NO_CAPABILITIES: dict[str, list[str]] = {
 
 def request(**more: object) -> Request:
     return Request(seccomp=SeccompFilter(CODE, FLAG_LOG), **more)  # type: ignore[arg-type]
+
+
+def profile(names: list[str] | None, *actions: str) -> Seccomp:
+    made: Seccomp = {"defaultAction": "SCMP_ACT_ERRNO"}
+    made["syscalls"] = [{"names": ["mkdir"], "action": action} for action in actions]
+    if names is not None:
+        made["flags"] = names
+    return made
 
 
 def sets(plan: Plan) -> tuple[int, int, int]:
@@ -42,7 +57,26 @@ def sets(plan: Plan) -> tuple[int, int, int]:
     ],
 )
 def test_flags_are_those_that_have_an_effect(names: list[str] | None, expected: int) -> None:
-    assert flags(names) == expected
+    assert flags(profile(names)) == expected
+
+
+def test_a_rule_that_asks_an_agent_makes_a_listener() -> None:
+    asking = profile(["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"], "SCMP_ACT_ALLOW", "SCMP_ACT_NOTIFY")
+    assert flags(asking) == FLAG_NEW_LISTENER | FLAG_WAIT_KILLABLE_RECV
+
+
+def test_with_a_listener_the_filter_is_loaded_before_start() -> None:
+    config = spec()
+    config["hooks"] = {"startContainer": [{"path": "/bin/hook"}]}
+    plan = container(config, request=Request(seccomp=SeccompFilter(CODE, FLAG_NEW_LISTENER), fifo="/fifo"))
+    loaded = plan.last("seccomp")
+    told = next(op.index for op in plan.ops if op.name == "write" and op.index > loaded)
+    assert loaded < told < plan.last("clone") < plan.last("execve")
+    assert plan.last("prlimit64") < loaded
+    # What the filter judges: no more than a profile for runc allows.
+    after = {op.name for op in plan.ops[loaded + 1 :] if op.name}
+    allowed = {"write", "read", "close", "clone", "memfd_create", "lseek", "dup3", "waitid", "execve", "execveat"}
+    assert after <= allowed
 
 
 def test_without_a_filter_seccomp_is_not_called() -> None:

@@ -8,11 +8,6 @@ from orlop.spec.types import Spec
 from tests.unit.plan.planning import container, spec
 
 
-def seccomp(config: Spec) -> None:
-    rules = [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}, {"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]
-    config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules}  # type: ignore[typeddict-item]
-
-
 def net_devices(config: Spec) -> None:
     config["linux"]["netDevices"] = {"eth0": {}}
 
@@ -22,7 +17,6 @@ def intel_rdt(config: Spec) -> None:
 
 
 CASES = {
-    "linux.seccomp.syscalls[1].action: SCMP_ACT_NOTIFY is not available yet": seccomp,
     "linux.netDevices: to move a network device into a container is not available yet": net_devices,
     "linux.intelRdt: resctrl is not available yet": intel_rdt,
 }
@@ -39,11 +33,11 @@ def test_what_is_not_available_is_refused_by_name(message: str) -> None:
 
 def test_everything_that_is_not_available_is_told_at_once() -> None:
     config = spec()
-    for change in (seccomp, net_devices, intel_rdt):
+    for change in (net_devices, intel_rdt):
         change(config)
     with pytest.raises(ConfigError) as caught:
         refuse_unsupported(config)
-    assert len(caught.value.problems) == 3
+    assert len(caught.value.problems) == 2
 
 
 def test_a_listener_without_a_rule_that_asks_it_is_ignored() -> None:
