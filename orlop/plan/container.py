@@ -35,7 +35,7 @@ from orlop.plan.process import become_the_process
 from orlop.plan.rootfs import cut_propagation, enter_root, open_root, read_only, set_sysctls
 from orlop.plan.seccomp import listens
 from orlop.plan.streams import reopen_null
-from orlop.plan.system import loopback, names, new_session
+from orlop.plan.system import loopback, names, network_devices, new_session
 from orlop.plan.unsupported import refuse_unsupported
 
 TYPE_CHECKING = False
@@ -72,6 +72,7 @@ def in_new_namespaces(c: Construction) -> None:
     label_keyring(c)
     new_session(c)
     loopback(c)
+    network_devices(c)
     names(c)
 
 

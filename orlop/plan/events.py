@@ -9,10 +9,23 @@ CONSOLE      descriptor: the master of the terminal.
 CREATED      all is done but the last step; waits on the fifo, or for the supervisor where there is none.
 HOOK_FAILED  value: exit status or signal; payload: si_code, CLD_EXITED (1) for a status; descriptors: what the hook
              wrote.  HOOK_TIMEOUT: it was killed.
+NETWORK      descriptor: a netlink socket of the container's network namespace; waits for linux.netDevices to be moved.
 LISTENER     value: the descriptor, in the process that tells, of its seccomp filter's listener; stands for CREATED too.
 """
 
 from __future__ import annotations
 
-PID, COPY_UP, ROOTFS, HOME, CONSOLE, CREATED, HOOK_FAILED, HOOK_TIMEOUT, LISTENER = range(1, 10)
-NAMES = ("failed", "pid", "copy up", "rootfs", "home", "console", "created", "hook failed", "hook timeout", "listener")
+PID, COPY_UP, ROOTFS, HOME, CONSOLE, CREATED, HOOK_FAILED, HOOK_TIMEOUT, LISTENER, NETWORK = range(1, 11)
+NAMES = (
+    "failed",
+    "pid",
+    "copy up",
+    "rootfs",
+    "home",
+    "console",
+    "created",
+    "hook failed",
+    "hook timeout",
+    "listener",
+    "network",
+)

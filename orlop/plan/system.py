@@ -5,6 +5,7 @@ from __future__ import annotations
 from _struct import pack
 from errno import EACCES, EDQUOT, ENOSYS, EPERM
 
+from orlop.plan import events
 from orlop.program import linux
 
 TYPE_CHECKING = False
@@ -45,6 +46,18 @@ def loopback(c: Construction) -> None:
     socket = b.get("socket", linux.AF_INET, linux.SOCK_DGRAM | linux.SOCK_CLOEXEC, 0)
     b.do("ioctl", socket, linux.SIOCSIFFLAGS, pack("<16sH22x", b"lo", linux.IFF_UP | linux.IFF_RUNNING))
     b.close(socket)
+
+
+def network_devices(c: Construction) -> None:
+    """linux.netDevices: the supervisor moves them, and sees through our socket what becomes of them."""
+    if not c.linux.get("netDevices"):
+        return
+    b = c.b
+    b.purpose("linux.netDevices", "unable to open a netlink socket in the container's network namespace")
+    socket = b.get("socket", linux.AF_NETLINK, linux.SOCK_RAW | linux.SOCK_CLOEXEC, 0)
+    b.event(events.NETWORK, fds=(socket,))
+    b.close(socket)
+    b.wait(b.space(8), 8)
 
 
 def personality(c: Construction) -> None:

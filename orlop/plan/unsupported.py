@@ -14,17 +14,12 @@ if TYPE_CHECKING:
     from orlop.spec.types import Linux, Spec
 
 
-def _net_devices(linux: Linux) -> Iterator[tuple[str, str]]:
-    if linux.get("netDevices"):
-        yield "linux.netDevices", "to move a network device into a container"
-
-
 def _intel_rdt(linux: Linux) -> Iterator[tuple[str, str]]:
     if linux.get("intelRdt") is not None:
         yield "linux.intelRdt", "resctrl"
 
 
-_LINUX: tuple[Callable[[Linux], Iterator[tuple[str, str]]], ...] = (_net_devices, _intel_rdt)
+_LINUX: tuple[Callable[[Linux], Iterator[tuple[str, str]]], ...] = (_intel_rdt,)
 
 
 def refuse_unsupported(spec: Spec) -> None:

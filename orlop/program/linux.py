@@ -106,7 +106,9 @@ IFF_RUNNING = 0x40
 
 # uapi/linux/socket.h
 AF_INET = 2
+AF_NETLINK = 16
 SOCK_DGRAM = 2
+SOCK_RAW = 3
 SOCK_CLOEXEC = O_CLOEXEC
 
 # uapi/linux/memfd.h

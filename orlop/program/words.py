@@ -152,7 +152,7 @@ def open_flags(value: int, architecture: str) -> str:
 def socket_type(value: int) -> str:
     """The type of a socket, and its flags."""
     kind = value & 0xF
-    name = "SOCK_DGRAM" if kind == linux.SOCK_DGRAM else str(kind)
+    name = {linux.SOCK_DGRAM: "SOCK_DGRAM", linux.SOCK_RAW: "SOCK_RAW"}.get(kind, str(kind))
     return f"{name}|SOCK_CLOEXEC" if value & linux.SOCK_CLOEXEC else name
 
 

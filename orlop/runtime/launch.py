@@ -3,6 +3,7 @@
 supervisor                                              executor, then the container's first process
 spawn ─────────────────────────────────────────────────▶ runs
 ◀──────────────────────────────── PID ── reap the executor, write the id maps, answer
+◀──────────────────────────────── NETWORK ── move the network devices, answer
 ◀──────────────────────────────── COPY_UP ── copy, answer
 ◀──────────────────────────────── ROOTFS ── prestart and createRuntime hooks, answer
 ◀──────────────────────────────── CONSOLE ── keep the master of the terminal
@@ -24,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.executor.link import Event
     from orlop.program.ops import Program
+    from orlop.runtime.net_devices import NetDevices
     from orlop.runtime.waiting import Steps
     from orlop.spec.types import Process, Spec
 
@@ -33,7 +35,7 @@ _SIGKILL = 9
 class Launch:
     """One run of a program.  `pid` is the container's first process, a child of this one, `master` the terminal's."""
 
-    __slots__ = ("early", "executor", "master", "pid", "process", "program", "spawned", "spec", "state")
+    __slots__ = ("devices", "early", "executor", "master", "pid", "process", "program", "spawned", "spec", "state")
 
     def __init__(self, program: Program, spec: Spec, process: Process, state: dict[str, object]) -> None:
         self.program = program
@@ -45,6 +47,7 @@ class Launch:
         self.spawned = 0
         self.executor: Executor | None = None
         self.early: list[Event] = []
+        self.devices: NetDevices | None = None
 
     def prepare(self, inherit: tuple[tuple[int, int], ...] = ()) -> Steps[None]:
         """Up to CREATED.  When it fails, no process is left, and an OrlopError says why."""
@@ -69,7 +72,7 @@ class Launch:
         except BaseException:
             self.abandon()
             raise
-        self.executor.close()
+        self.release()
 
     def _answer(self, data: bytes = b"\0") -> bool:
         """Answer what waits; False when it has ended, of which the next event tells more."""
@@ -81,9 +84,12 @@ class Launch:
         return True
 
     def release(self) -> None:
-        """Let go of one that waits on its fifo."""
+        """Let go of one that waits on its fifo, or runs."""
         if self.executor is not None:
             self.executor.close()
+        if self.devices is not None:
+            self.devices.close()
+            self.devices = None
 
     def abandon(self) -> None:
         """Kill and reap whatever there is."""
@@ -98,6 +104,9 @@ class Launch:
             except (ProcessLookupError, ChildProcessError):
                 continue
         self.pid = self.spawned = 0
+        if self.devices is not None:
+            self.devices.undo()
+            self.devices = None
         self.close_terminal()
 
     def _learn_pid(self) -> None:
@@ -158,6 +167,12 @@ class Launch:
 
             yield from run_hooks(self.spec, "prestart", state)
             yield from run_hooks(self.spec, "createRuntime", state)
+            self._answer()
+        elif event.kind == events.NETWORK:
+            from orlop.runtime.net_devices import NetDevices
+
+            self.devices = NetDevices(self.pid, event.fds[0])
+            self.devices.move(self.spec["linux"]["netDevices"])
             self._answer()
         elif event.kind == events.LISTENER:
             from orlop.runtime.listener import send_listener

@@ -322,6 +322,10 @@ CASES: dict[str, Case] = {
         "the same in `run`: the supervisor is waited for, and not the fifo",
         request=ask(fifo=None, seccomp=SeccompFilter(ALLOW_ALL.program, 8)),
     ),
+    "network-devices": Case(
+        "linux.netDevices: the supervisor moves them, with a socket of the container's network namespace",
+        base("network", linux={"netDevices": {"eth1": {"name": "eth0"}}}),
+    ),
     # The process
     "process-terminal": Case(
         "a terminal of the container's own devpts, with a size",

@@ -8,16 +8,11 @@ from orlop.spec.types import Spec
 from tests.unit.plan.planning import container, spec
 
 
-def net_devices(config: Spec) -> None:
-    config["linux"]["netDevices"] = {"eth0": {}}
-
-
 def intel_rdt(config: Spec) -> None:
     config["linux"]["intelRdt"] = {}
 
 
 CASES = {
-    "linux.netDevices: to move a network device into a container is not available yet": net_devices,
     "linux.intelRdt: resctrl is not available yet": intel_rdt,
 }
 
@@ -29,15 +24,6 @@ def test_what_is_not_available_is_refused_by_name(message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         container(config)
     assert str(caught.value) == message
-
-
-def test_everything_that_is_not_available_is_told_at_once() -> None:
-    config = spec()
-    for change in (net_devices, intel_rdt):
-        change(config)
-    with pytest.raises(ConfigError) as caught:
-        refuse_unsupported(config)
-    assert len(caught.value.problems) == 2
 
 
 def test_a_listener_without_a_rule_that_asks_it_is_ignored() -> None:
