@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 # Name → one line of help, in the order of the help.
 COMMANDS = {
+    "checkpoint": "save a running container to disk (not available yet)",
     "create": "create a container",
     "delete": "delete a container and everything that is kept of it",
     "exec": "run another process in a container",
@@ -19,6 +20,7 @@ COMMANDS = {
     "list": "list the containers below the state root",
     "pause": "stop the processes of a container where they are",
     "ps": "show the processes of a container",
+    "restore": "make a container anew from a checkpoint (not available yet)",
     "resume": "let a paused container go on",
     "run": "create a container and start it",
     "spec": "write a config.json to begin with",
