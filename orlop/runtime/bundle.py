@@ -11,6 +11,7 @@ from orlop.spec.load import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from orlop.spec.predraft import DeviceOf
     from orlop.spec.types import Spec
 
 CONFIG = "config.json"
@@ -25,7 +26,9 @@ class Bundle:
         """Read and check it.  Raises ConfigError."""
         self.path = os.path.abspath(path or ".")
         self.data = self._read()
-        self.spec: Spec = load(self.data)
+        self.spec: Spec = load(self.data, device=_device)
+        if b"pre-draft" in self.data:
+            self.data = _converted(self.spec)
         resolve(self.spec, self.path)
         self.rootfs = self._rootfs()
 
@@ -59,6 +62,19 @@ class Bundle:
         if not stat.S_ISDIR(mode):
             raise _bad_root(path, "is not a directory", "name the directory that is to be the root")
         return path
+
+
+def _device() -> DeviceOf:
+    from orlop.host.device import device
+
+    return device
+
+
+def _converted(spec: Spec) -> bytes:
+    """What is kept of a pre-draft config: its devices are then those that the host had when it was read."""
+    from orlop.spec.json import dump
+
+    return dump(spec).encode()
 
 
 def _bad_root(path: str, what: str, hint: str) -> ConfigError:

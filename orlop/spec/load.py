@@ -9,19 +9,34 @@ from orlop.spec.walk import cast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orlop.spec.predraft import DeviceOf
     from orlop.spec.types import Process, Spec
 
 
-def load(data: bytes, where: str = "config.json", *, process: bool = True) -> Spec:
+def load(
+    data: bytes, where: str = "config.json", *, process: bool = True, device: Callable[[], DeviceOf] | None = None
+) -> Spec:
     """Return the config in `data`, checked; `where` names it in errors.
 
-    `process` says whether a config without a process is refused, as runc does.  Raises ConfigError with every problem.
+    `process` says whether a config without a process is refused, as runc does.  A pre-draft config, whose devices are
+    names of the host's, is converted; `device` gives what looks them up.  Raises ConfigError with every problem.
     """
     document = parse(data, where)
+    if is_predraft(document):
+        from orlop.spec.predraft import convert
+
+        document = convert(document, device()) if device else convert(document)
     problems = check(document, process=process)
     if problems:
         raise ConfigError(problems)
     return cast("Spec", document)
+
+
+def is_predraft(document: object) -> bool:
+    """Tell whether a document is in the format of runc 0.0.3, which its `version` says and nothing else."""
+    return type(document) is dict and document.get("version") == "pre-draft" and "ociVersion" not in document
 
 
 def load_process(data: bytes, where: str = "process.json") -> Process:
