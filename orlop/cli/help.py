@@ -87,6 +87,8 @@ def _default(flag: Flag) -> str:
     default = flag[3]
     if isinstance(default, bool) or default in (None, ""):
         return ""
+    if flag[2] == "duration" and isinstance(default, int):
+        return f" (default: {default / 1e9:g}s)"
     return f' (default: "{default}")' if isinstance(default, str) else f" (default: {default})"
 
 

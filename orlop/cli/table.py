@@ -13,6 +13,7 @@ COMMANDS = {
     "checkpoint": "save a running container to disk (not available yet)",
     "create": "create a container",
     "delete": "delete a container and everything that is kept of it",
+    "events": "show what a container uses, and when it runs out of memory",
     "exec": "run another process in a container",
     "explain": "show all that the kernel would be asked to do, and do nothing",
     "features": "show what this runtime can do, as JSON",
