@@ -202,4 +202,5 @@ def test_an_interval_that_is_not_positive_is_refused(runtime: Runtime, bundle: B
 
 
 def test_an_interval_without_a_unit_is_named_in_the_error(runtime: Runtime) -> None:
-    assert 'invalid value "5" for flag -interval' in runtime("events", "--interval", "5", "any", status=1).stderr
+    done = runtime("events", "--interval", "5", "any", status=1)
+    assert done.lines[0] == 'Incorrect Usage: invalid value "5" for flag -interval: parse error'

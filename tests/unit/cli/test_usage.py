@@ -82,7 +82,7 @@ def test_the_name_is_orlop_where_python_gives_none(orlop: Call, program: str) ->
 
 
 @pytest.mark.parametrize(
-    "words", [("foo",), ("foo", "-h"), ("help", "foo"), ("h", "foo"), ("-", "list"), ("events", "ID")]
+    "words", [("foo",), ("foo", "-h"), ("help", "foo"), ("h", "foo"), ("-", "list"), ("event", "ID")]
 )
 def test_an_unknown_command_exits_with_3(orlop: Call, words: tuple[str, ...]) -> None:
     outcome = orlop(*words)
