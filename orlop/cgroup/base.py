@@ -4,6 +4,9 @@ new → create(resources) → the first process joins → [restrict_devices] →
              │                     ├ version 2: it is cloned into `clone_into()`
              │                     └ version 1: it writes "0" to each of `join_files()` itself
              └ a failure later on: undo
+
+With `needs_process` (systemd) it is create_around(pid of the executor), which then clones the first process where it is
+itself, and settle() when that has ended.
 """
 
 from __future__ import annotations
@@ -62,6 +65,28 @@ class Cgroup:
         ConfigError.
         """
         raise NotImplementedError
+
+    @property
+    def needs_process(self) -> bool:
+        """Tell whether the cgroup can be made only around a process: `create_around` and `settle` are called then."""
+        return False
+
+    def create_around(self, pid: int, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
+        """Do what `create` does, with a process in it.  Blocks until systemd has made the unit."""
+        self.create(resources, device_paths=device_paths)
+
+    def settle(self, resources: Resources | None) -> None:
+        """Apply the limits that had to wait until the process of `create_around` was gone.  Raises CgroupError."""
+
+    def attaches(self, below: Below | None = None) -> bool:
+        """Tell whether a further process cannot get in by itself, and `attach` must be called for it."""
+        return False
+
+    def attach(self, pid: int, below: Below | None = None) -> None:
+        """Move a process into it, or a cgroup below.  Raises CgroupError."""
+
+    def give_to(self, uid: int) -> None:
+        """Let a user of the host manage what is below it; on version 1 that would not be safe, and is not done."""
 
     def set(self, resources: Resources | None) -> None:
         """Apply the limits, not the device rules, to a living container too.  Raises CgroupError and ConfigError."""

@@ -4,25 +4,46 @@ from __future__ import annotations
 
 import errno
 
-from orlop.errors import CgroupError, ConfigError, OrlopError, Problem
+from orlop.errors import CgroupError, ConfigError, Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TypeAlias
+
     from orlop.cgroup.base import Cgroup
     from orlop.host.cgroups import Layout
 
+    # $DBUS_SESSION_BUS_ADDRESS and $XDG_RUNTIME_DIR, by which the systemd of a user is found.
+    UserBus: TypeAlias = tuple[str | None, str | None]
+
 
 def new(
-    layout: Layout, cgroups_path: str | None, container_id: str, *, systemd: bool = False, rootless: bool = False
+    layout: Layout,
+    cgroups_path: str | None,
+    container_id: str,
+    *,
+    systemd: bool = False,
+    rootless: bool = False,
+    user_bus: UserBus = (None, None),
+    annotations: Mapping[str, str] | None = None,
 ) -> Cgroup:
     """Return the cgroup for a new container; nothing is made yet.
 
     `cgroups_path` is `linux.cgroupsPath`: absolute from the top of each hierarchy, relative from our own cgroup;
     without one, the id is the name.  On version 2 a relative one starts beside our own cgroup, as one with processes in
-    it cannot hand controllers to its children.  `rootless`: see `Cgroup`.  Raises ConfigError, CgroupError, OrlopError.
+    it cannot hand controllers to its children.  `rootless`: see `Cgroup`.
+
+    With `systemd` it is "slice:prefix:name", and `annotations` may set properties of the unit.
+
+    Raises ConfigError, CgroupError, OrlopError.
     """
     if systemd:
-        raise OrlopError("the systemd cgroup driver is not available yet", hint="leave out --systemd-cgroup")
+        from orlop.cgroup import systemd_choice
+
+        return systemd_choice.new(
+            layout, cgroups_path, container_id, rootless=rootless, user_bus=user_bus, annotations=annotations or {}
+        )
     inner = clean(cgroups_path) if cgroups_path else container_id
     lenient = rootless and not cgroups_path
     if layout.unified and layout.v2:
@@ -51,12 +72,23 @@ def new(
     return CgroupV1(paths, rootless=rootless, lenient=lenient)
 
 
-def recorded(layout: Layout, paths: dict[str, str], *, rootless: bool = False) -> Cgroup:
+def recorded(
+    layout: Layout,
+    paths: dict[str, str],
+    *,
+    systemd: bool = False,
+    rootless: bool = False,
+    user_bus: UserBus = (None, None),
+) -> Cgroup:
     """Return the cgroup of a container that exists, from the `cgroup_paths` of its state.json."""
     if not paths:
         from orlop.cgroup.none import NoCgroup
 
         return NoCgroup()
+    if systemd:
+        from orlop.cgroup import systemd_choice
+
+        return systemd_choice.recorded(layout, paths, rootless=rootless, user_bus=user_bus)
     if tuple(paths) == ("",):
         from orlop.cgroup.v2 import CgroupV2
 

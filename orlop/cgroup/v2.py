@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from orlop import system as os
 from orlop.cgroup import files
 from orlop.cgroup.base import Cgroup, below_path, limit_writes
 from orlop.errors import CgroupError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # Limits on these need a domain; the others work in a threaded cgroup too (cgroups(7), "thread mode").
 _DOMAIN_CONTROLLERS = ("memory", "io", "cpu", "hugetlb")
+# Which files of a cgroup its owner may write to (cgroups(7), "cgroups delegation").
+_DELEGATE = "/sys/kernel/cgroup/delegate"
 
 
 class CgroupV2(Cgroup):
@@ -83,6 +86,25 @@ class CgroupV2(Cgroup):
     def clone_into(self, below: Below | None = None) -> str | None:
         path = self.paths.get("")
         return below_path(path, below.get("", "")) if path and below else path
+
+    def give_to(self, uid: int) -> None:
+        if not (path := self.paths.get("")):
+            return
+        try:
+            names = files.read(_DELEGATE).split()
+        except OSError:
+            names = ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"]
+        for name in (".", *names):
+            try:
+                os.chown(f"{path}/{name}", uid, -1)
+            except FileNotFoundError:
+                continue  # of a controller that it does not have
+            except OSError as error:
+                code = error.errno or errno.EIO
+                if self.rootless and code in files.PERMISSION:
+                    return
+                message = f"linux.cgroupsPath: cannot give {path}/{name} to user {uid}: {files.reason(code)}"
+                raise CgroupError(code, message, call="chown", field="linux.cgroupsPath", path=path) from None
 
     def kill(self) -> None:
         try:

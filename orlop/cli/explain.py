@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orlop.cli.flags import Command
-from orlop.cli.options import BUNDLE, NO_NEW_KEYRING, NO_PIVOT, PRESERVE_FDS, check_host
+from orlop.cli.options import BUNDLE, NO_NEW_KEYRING, NO_PIVOT, PRESERVE_FDS, check_host, user_bus
 from orlop.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -36,6 +36,7 @@ def run(args: Args) -> int:
         no_new_keyring=args.flag("no-new-keyring"),
         preserve_fds=args.number("preserve-fds"),
         log=context.log,
+        user_bus=user_bus(),
     )
     found = program(args.rest[0] if args.rest else _ID, given)
     if form == "text":

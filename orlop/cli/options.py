@@ -75,6 +75,7 @@ def options(args: Args, *, log: Callable[[str, str], None] | None = None) -> Opt
         listen_fds=_listen_fds() if "bundle" in args.values else 0,
         listen_names=os.environment.get("LISTEN_FDNAMES", ""),
         notify_socket=os.environment.get("NOTIFY_SOCKET") or None,
+        user_bus=user_bus(),
     )
 
 
@@ -95,6 +96,11 @@ def _rootless(said: bool | None) -> bool:
     if said is not None:
         return said
     return os.geteuid() != 0 or in_user_namespace()
+
+
+def user_bus() -> tuple[str | None, str | None]:
+    """Return where the user's own systemd may be found: for who is not root, and uses --systemd-cgroup."""
+    return os.environment.get("DBUS_SESSION_BUS_ADDRESS") or None, os.environment.get("XDG_RUNTIME_DIR") or None
 
 
 def _listen_fds() -> int:

@@ -80,9 +80,13 @@ def write_file(b: Builder, path: str, text: str) -> None:
 
 
 def open_cgroup(c: Construction) -> None:
-    """Open the ways into the cgroup, and put the device filter on it."""
+    """Open the ways into the cgroup, and put the device filter on it; before that, wait where systemd makes it."""
     entry = c.request.cgroup
     b = c.b
+    if entry.asks:
+        b.purpose("linux.cgroupsPath", "unable to wait for the container's cgroup")
+        b.event(events.CGROUP)
+        b.wait(b.space(WAIT_BUFFER), WAIT_BUFFER)
     b.purpose("linux.cgroupsPath", "unable to open the container's cgroup")
     for path in entry.tasks:
         c.opened[path] = b.get("openat", linux.AT_FDCWD, path, linux.O_WRONLY | linux.O_CLOEXEC, 0)

@@ -15,7 +15,7 @@ LISTENER     value: the descriptor, in the process that tells, of its seccomp fi
 
 from __future__ import annotations
 
-PID, COPY_UP, ROOTFS, HOME, CONSOLE, CREATED, HOOK_FAILED, HOOK_TIMEOUT, LISTENER, NETWORK = range(1, 11)
+PID, COPY_UP, ROOTFS, HOME, CONSOLE, CREATED, HOOK_FAILED, HOOK_TIMEOUT, LISTENER, NETWORK, CGROUP = range(1, 12)
 NAMES = (
     "failed",
     "pid",
@@ -28,4 +28,5 @@ NAMES = (
     "hook timeout",
     "listener",
     "network",
+    "cgroup",
 )

@@ -18,12 +18,13 @@ CREATED, RUNNING, PAUSED, STOPPED = "created", "running", "paused", "stopped"
 class Found:
     """An existing container.  Raises NotFound (`container does not exist`)."""
 
-    __slots__ = ("_cgroup", "record", "store")
+    __slots__ = ("_cgroup", "_user_bus", "record", "store")
 
     def __init__(self, container_id: str, options: Options) -> None:
         self.store = Store(os.path.abspath(options.root), container_id)
         self.record: Record = self.store.load()
         self._cgroup: Cgroup | None = None
+        self._user_bus = options.user_bus
 
     @property
     def cgroup(self) -> Cgroup:
@@ -31,7 +32,14 @@ class Found:
             from orlop.cgroup.choose import recorded
             from orlop.host.cgroups import layout
 
-            self._cgroup = recorded(layout(), self.record.cgroup_paths, rootless=self.record.rootless)
+            record = self.record
+            self._cgroup = recorded(
+                layout(),
+                record.cgroup_paths,
+                systemd=record.systemd_cgroup,
+                rootless=record.rootless,
+                user_bus=self._user_bus,
+            )
         return self._cgroup
 
     def running(self) -> bool:

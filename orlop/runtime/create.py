@@ -28,18 +28,20 @@ from orlop.state.store import FIFO, Record, Store, check_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orlop.cgroup.base import Cgroup
+    from orlop.cgroup.base import Cgroup, Resources
     from orlop.host.cgroups import Layout
     from orlop.program.ops import Program
     from orlop.runtime.idmap import MountMaps
     from orlop.runtime.options import Options
     from orlop.runtime.waiting import Steps
 
+_CGROUPS = "/sys/fs/cgroup"
+
 
 class Creation:
     """A container while it is created: what there is to undo, and, in the end, what there is to keep."""
 
-    __slots__ = ("bundle", "cgroup", "launch", "layout", "options", "record", "store", "terminal")
+    __slots__ = ("bundle", "cgroup", "launch", "layout", "options", "placed", "record", "store", "terminal")
 
     def __init__(self, container_id: str, options: Options) -> None:
         """Read and check everything that can be checked before anything is made."""
@@ -59,7 +61,10 @@ class Creation:
             container_id,
             systemd=options.systemd_cgroup,
             rootless=self._rootless(),
+            user_bus=options.user_bus,
+            annotations=spec.get("annotations"),
         )
+        self.placed = False
         self.launch: Launch | None = None
         self.record = Record(
             container_id,
@@ -104,16 +109,47 @@ class Creation:
             store.save_config(self.bundle.data)
             if fifo:
                 store.make_fifo()
-            resources = (spec.get("linux") or {}).get("resources")
-            self.cgroup.create(resources, device_paths=self._devices())
-            self.launch = Launch(self.program(fifo=fifo), spec, spec["process"], self.state("creating", 0))
+            if not self.cgroup.needs_process:
+                self._place(0)
+            program = self.program(fifo=fifo)
+            self.launch = Launch(program, spec, spec["process"], self.state("creating", 0), self._place)
             yield from self._launch(self.launch)
+            if self.cgroup.needs_process:
+                self.cgroup.settle(self._resources())
             self._keep(self.launch.pid)
         except BaseException:
             yield from self.undo()
             raise
         options.log("debug", f"container {self.record.id} created, pid {self.launch.pid}")
         return self.launch
+
+    def _resources(self) -> Resources | None:
+        return (self.bundle.spec.get("linux") or {}).get("resources")
+
+    def _place(self, pid: int) -> None:
+        """Make the cgroup, around the executor where it must be so."""
+        if pid:
+            self.cgroup.create_around(pid, self._resources(), self._devices())
+        else:
+            self.cgroup.create(self._resources(), device_paths=self._devices())
+        self.placed = True
+        owner = self._owner()
+        if owner is not None and owner != os.geteuid():
+            self.cgroup.give_to(owner)
+
+    def _owner(self) -> int | None:
+        """The user of the host to whom the container's part of the cgroups belongs: that of its process, if the
+        container is to manage it (runtime-spec, "Cgroup ownership")."""
+        spec = self.bundle.spec
+        mounts = spec.get("mounts") or []
+        own = [row for row in mounts if row.get("type") == "cgroup" and row["destination"].rstrip("/") == _CGROUPS]
+        if not own or "ro" in (own[-1].get("options") or ()) or "cgroup" not in self.record.namespaces:
+            return None
+        from orlop.spec.mappings import host_id
+
+        uid = (spec["process"].get("user") or {}).get("uid") or 0
+        maps = (spec.get("linux") or {}).get("uidMappings") or []
+        return host_id(uid, maps) if "user" in self.record.namespaces else uid
 
     def _launch(self, launch: Launch) -> Steps[None]:
         maps = self._mount_maps()
@@ -145,12 +181,13 @@ class Creation:
         spec, options = self.bundle.spec, self.options
         process = spec["process"]
         maps = self._mount_maps()
-        resources = (spec.get("linux") or {}).get("resources")
+        resources = self._resources()
         entry = CgroupEntry(
             tasks=self.cgroup.join_files(),
             directory=self.cgroup.clone_into(),
             device_program=self.cgroup.device_program(resources, self._devices()),
             mounts=self._cgroup_mounts(),
+            asks=self.cgroup.needs_process,
         )
         request = Request(
             container_id=self.record.id,
@@ -197,9 +234,9 @@ class Creation:
     def undo(self) -> Steps[None]:
         """Leave nothing behind: process, cgroup, state; then poststop hooks, whose failures are only told."""
         try:
-            if self.launch is not None:  # before that the cgroup may be another container's
+            if self.launch is not None:
                 self.launch.abandon()
-                if self.cgroup.paths:
+                if self.placed and self.cgroup.paths:  # before that the cgroup may be another container's
                     self.cgroup.kill()
                     self.cgroup.delete()  # which waits for what is dying
         except OrlopError as error:

@@ -122,7 +122,9 @@ def _launch(container_id: str, request: ExecRequest, options: Options) -> tuple[
             container_id=container_id,
             control=3 + options.preserve_fds + options.listen_fds,
             cgroup=CgroupEntry(
-                tasks=found.cgroup.join_files(request.cgroup), directory=found.cgroup.clone_into(request.cgroup)
+                tasks=found.cgroup.join_files(request.cgroup),
+                directory=found.cgroup.clone_into(request.cgroup),
+                asks=found.cgroup.attaches(request.cgroup),
             ),
             new_keyring=False,
             extra_env=listen_environment(options),
@@ -138,7 +140,7 @@ def _launch(container_id: str, request: ExecRequest, options: Options) -> tuple[
         from orlop.runtime.document import state_document
 
         state = state_document(found.record, "running", found.record.init_process_pid)
-    return Launch(program, spec, process, state), pidfd
+    return Launch(program, spec, process, state, lambda pid: found.cgroup.attach(pid, request.cgroup)), pidfd
 
 
 def _start(launch: Launch, options: Options, pidfd: int, foreground: Foreground | None = None) -> Steps[Launch]:

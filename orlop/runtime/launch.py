@@ -2,6 +2,7 @@
 
 supervisor                                              executor, then the container's first process
 spawn ─────────────────────────────────────────────────▶ runs
+◀──────────────────────────────── CGROUP ── have systemd make the cgroup around it, answer
 ◀──────────────────────────────── PID ── reap the executor, write the id maps, answer
 ◀──────────────────────────────── NETWORK ── move the network devices, answer
 ◀──────────────────────────────── COPY_UP ── copy, answer
@@ -23,6 +24,8 @@ from orlop.program.layout import EVENT_FAILED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orlop.executor.link import Event
     from orlop.program.ops import Program
     from orlop.runtime.net_devices import NetDevices
@@ -35,13 +38,34 @@ _SIGKILL = 9
 class Launch:
     """One run of a program.  `pid` is the container's first process, a child of this one, `master` the terminal's."""
 
-    __slots__ = ("devices", "early", "executor", "master", "pid", "process", "program", "spawned", "spec", "state")
+    __slots__ = (
+        "devices",
+        "early",
+        "executor",
+        "master",
+        "pid",
+        "place",
+        "process",
+        "program",
+        "spawned",
+        "spec",
+        "state",
+    )
 
-    def __init__(self, program: Program, spec: Spec, process: Process, state: dict[str, object]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        spec: Spec,
+        process: Process,
+        state: dict[str, object],
+        place: Callable[[int], None] | None = None,
+    ) -> None:
+        """`place` is called with the executor's pid, to bring it into its cgroup, where the program asks for that."""
         self.program = program
         self.spec = spec
         self.process = process
         self.state = state
+        self.place = place
         self.pid = 0
         self.master = -1
         self.spawned = 0
@@ -139,7 +163,7 @@ class Launch:
             if last:
                 return None
             raise self._died()
-        if not self.pid and event.kind not in (EVENT_FAILED, events.PID):
+        if not self.pid and event.kind not in (EVENT_FAILED, events.PID, events.CGROUP):
             self.early.append(event)
             return None
         yield from self._handle(event)
@@ -159,6 +183,10 @@ class Launch:
             self._cloned(event.value)
         elif event.kind == events.CONSOLE:
             (self.master,) = event.fds
+        elif event.kind == events.CGROUP:
+            assert self.place is not None
+            self.place(self.spawned)
+            self._answer()
         elif event.kind == events.HOME:
             self._answer(b"HOME=" + self._home(event.payload) + b"\0")
         elif event.kind == events.ROOTFS:

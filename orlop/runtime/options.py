@@ -17,6 +17,7 @@ class Options:
     `log` is called with a level (`debug`, `info`, `warning`, `error`) and a message.  `preserve_fds` counts
     descriptors from 3 on that the container gets; `listen_fds` those of socket activation, which come before them, and
     `listen_names` their names.  `notify_socket` is the service manager's, which is told when the container is ready.
+    `user_bus` holds $DBUS_SESSION_BUS_ADDRESS and $XDG_RUNTIME_DIR, by which a user's own systemd is found.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Options:
         "root",
         "rootless",
         "systemd_cgroup",
+        "user_bus",
     )
 
     def __init__(
@@ -61,6 +63,7 @@ class Options:
         listen_fds: int = 0,
         listen_names: str = "",
         notify_socket: str | None = None,
+        user_bus: tuple[str | None, str | None] = (None, None),
     ) -> None:
         self.root = root
         self.systemd_cgroup = systemd_cgroup
@@ -80,3 +83,4 @@ class Options:
         self.listen_fds = listen_fds
         self.listen_names = listen_names
         self.notify_socket = notify_socket
+        self.user_bus = user_bus

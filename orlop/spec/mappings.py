@@ -20,6 +20,14 @@ def mapped(number: int, mappings: Sequence[IDMapping]) -> bool:
     return any(line["containerID"] <= number < line["containerID"] + line["size"] for line in mappings)
 
 
+def host_id(number: int, mappings: Sequence[IDMapping]) -> int | None:
+    """Return the id that an id of the container has outside, if it has one."""
+    for line in mappings:
+        if line["containerID"] <= number < line["containerID"] + line["size"]:
+            return line["hostID"] + number - line["containerID"]
+    return None
+
+
 def _mapping(line: IDMapping) -> Iterator[Problem]:
     if line["size"] == 0:
         yield Problem("size", "must not be 0")

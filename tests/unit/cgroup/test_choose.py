@@ -8,7 +8,7 @@ from orlop.cgroup import choose
 from orlop.cgroup.none import NoCgroup
 from orlop.cgroup.v1 import CgroupV1
 from orlop.cgroup.v2 import CgroupV2
-from orlop.errors import CgroupError, ConfigError, OrlopError
+from orlop.errors import CgroupError, ConfigError
 from orlop.host.cgroups import Hierarchy, Layout
 
 V2 = Layout([Hierarchy("/s", ("cpu",), version=2, own="/user/me.scope")])
@@ -104,11 +104,6 @@ def test_a_rootless_runtime_goes_without_where_there_is_no_hierarchy() -> None:
     cgroup.delete()
     with pytest.raises(CgroupError, match=r"^linux\.resources\.pids: cannot set limits"):
         cgroup.create({"pids": {"limit": 5}})
-
-
-def test_the_systemd_driver_is_refused_for_now() -> None:
-    with pytest.raises(OrlopError, match="systemd cgroup driver is not available yet"):
-        choose.new(V2, "system.slice:orlop:box", "box", systemd=True)
 
 
 def test_the_recorded_paths_choose_the_driver() -> None:
