@@ -11,6 +11,7 @@ HOOK_FAILED  value: exit status or signal; payload: si_code, CLD_EXITED (1) for 
              wrote.  HOOK_TIMEOUT: it was killed.
 NETWORK      descriptor: a netlink socket of the container's network namespace; waits for linux.netDevices to be moved.
 LISTENER     value: the descriptor, in the process that tells, of its seccomp filter's listener; stands for CREATED too.
+CGROUP       the executor has begun; waits until it is in its cgroup.  Only where another has to move it there.
 """
 
 from __future__ import annotations
