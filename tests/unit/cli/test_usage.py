@@ -37,7 +37,7 @@ def test_help_lists_every_command_and_no_other(orlop: Call) -> None:
 def test_columns_of_help_are_aligned(orlop: Call) -> None:
     section = orlop().out.split("COMMANDS:\n")[1].split("\n\n")[0]
     assert "   create      create a container\n" in section
-    assert "\n   help, h   list" in section
+    assert "\n   help, h     list" in section
 
 
 @pytest.mark.parametrize("name", COMMANDS)
