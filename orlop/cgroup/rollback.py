@@ -77,7 +77,9 @@ def _values(write: Write, text: str) -> list[str]:
         return [line or f"{device} {_NO_LIMIT[write.file]}"]
     if write.file == "memory.oom_control":  # "oom_kill_disable 0", and more lines
         return [text.split()[1]]
-    return text.splitlines() or ["\n"]  # an empty cpuset: a write of nothing would not reach the kernel
+    return [line for line in text.splitlines() if line] or [
+        "\n"
+    ]  # an empty cpuset: a write of nothing would not reach the kernel
 
 
 def _device(write: Write) -> str:

@@ -27,6 +27,7 @@ COMMANDS = {
     "spec": "write a config.json to begin with",
     "start": "start the process of a created container",
     "state": "show the state of a container, as JSON",
+    "update": "change the limits of a container",
     "help": "list the commands, or show the help of one",
 }
 ALIASES = {"h": "help"}

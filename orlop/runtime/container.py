@@ -8,7 +8,7 @@ from orlop.state.store import FIFO, Record, Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orlop.cgroup.base import Cgroup
+    from orlop.cgroup.base import Cgroup, Resources
     from orlop.runtime.options import Options
     from orlop.spec.types import Spec
 
@@ -63,3 +63,8 @@ class Found:
         from orlop.spec.load import load
 
         return load(self.store.config(), f"{self.store.path}/config.json")
+
+    def resources(self) -> Resources | None:
+        """The limits that were asked for: at create, and by each update since."""
+        updated = self.store.resources()
+        return updated if updated is not None else (self.config().get("linux") or {}).get("resources")

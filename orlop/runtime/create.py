@@ -77,6 +77,11 @@ class Creation:
             rootless=self._rootless(),
         )
         self._warn_of_capabilities()
+        memory = (linux.get("resources") or {}).get("memory") or {}
+        if memory.get("kernel") or memory.get("kernelTCP"):
+            from orlop.runtime.update import KERNEL_MEMORY
+
+            options.log("warning", KERNEL_MEMORY)
 
     def _rootless(self) -> bool:
         return os.geteuid() != 0 if self.options.rootless is None else self.options.rootless

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from orlop.errors import ConfigError
+from orlop.errors import ConfigError, Problem
 from orlop.spec.check import check, check_process
 from orlop.spec.json import parse
 from orlop.spec.walk import cast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from orlop.spec.predraft import DeviceOf
     from orlop.spec.types import Process, Spec
@@ -46,3 +46,21 @@ def load_process(data: bytes, where: str = "process.json") -> Process:
     if problems:
         raise ConfigError(problems)
     return cast("Process", document)
+
+
+def load_resources(data: bytes, where: str) -> dict[str, object]:
+    """Return the object in `data`, which is to be `linux.resources`; not checked.  Raises ConfigError."""
+    document = parse(data, where)
+    if not isinstance(document, dict):
+        raise ConfigError([Problem(where, "must be an object, as linux.resources of config.json is")])
+    return document
+
+
+def check_resources(resources: Mapping[str, object]) -> None:
+    """Raise ConfigError with everything that is wrong with `linux.resources`."""
+    from orlop.spec.resources import RESOURCES
+    from orlop.spec.walk import check_object, under
+
+    problems = under("linux.resources", check_object(resources, RESOURCES))
+    if problems:
+        raise ConfigError(problems)

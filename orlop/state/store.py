@@ -1,8 +1,9 @@
 """What orlop remembers of a container: one directory, <root>/<id>, on a tmpfs.
 
-    state.json    this record, written aside and renamed
-    config.json   the config as it was at create, byte for byte
-    exec.fifo     exists while the container waits for start
+    state.json      this record, written aside and renamed
+    config.json     the config as it was at create, byte for byte
+    resources.json  linux.resources as the last update left it; missing where there was none
+    exec.fifo       exists while the container waits for start
 
 The directory itself is what commands lock.  It is made first and removed last, so that a crash at any point leaves
 something that `delete` finds.
@@ -20,6 +21,7 @@ from orlop.spec.json import dump, parse
 FIFO = "exec.fifo"
 _RECORD = "state.json"
 _CONFIG = "config.json"
+_RESOURCES = "resources.json"
 _CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
 FORMAT = 1
 
@@ -143,6 +145,19 @@ class Store:
     def config(self) -> bytes:
         """The config of create."""
         return read_text(f"{self.path}/{_CONFIG}").encode("utf-8", "surrogateescape")
+
+    def save_resources(self, resources: dict[str, object]) -> None:
+        """Keep the limits of an update."""
+        self.write(_RESOURCES, dump(resources))
+
+    def resources(self) -> dict[str, object] | None:
+        """The limits of the last update, or None where there was none."""
+        path = f"{self.path}/{_RESOURCES}"
+        try:
+            found = parse(read_text(path).encode(), path)
+        except FileNotFoundError:
+            return None
+        return found if isinstance(found, dict) else None
 
     def load(self) -> Record:
         """The record.  Raises NotFound when there is none."""

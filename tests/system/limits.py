@@ -1,0 +1,46 @@
+"""The files of a container's cgroups, and what this machine has of controllers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orlop.host.cgroups import layout
+from tests.system.command import Container
+
+UNIFIED = layout().unified
+
+
+def cgroup_file(container: Container, controller: str, name: str) -> Path:
+    """A file of the cgroup that the container's first process is in, seen from the host."""
+    lines = Path(f"/proc/{container.pid}/cgroup").read_text().splitlines()
+    paths = {names: path for _, names, path in (line.split(":", 2) for line in lines)}
+    for row in layout().hierarchies:
+        if row.version == 2 and UNIFIED:
+            return Path(row.mount + paths[""], name)
+        if row.version == 1 and controller in row.controllers:
+            inner = next(path for names, path in paths.items() if controller in names.split(","))
+            return Path(row.mount + inner, name)
+    raise AssertionError(f"no hierarchy has {controller}")
+
+
+def value(container: Container, controller: str, name: str) -> str:
+    return cgroup_file(container, controller, name).read_text().strip()
+
+
+def need(*controllers: str) -> None:
+    """Skip where a controller is missing; they are named as on version 1."""
+    there = {name for row in layout().hierarchies if (row.version == 2) == UNIFIED for name in row.controllers}
+    wanted = {("io" if name == "blkio" else name) if UNIFIED else name for name in controllers}
+    if missing := wanted - there:
+        pytest.skip(f"this host has no usable controller {', '.join(sorted(missing))}")
+
+
+def disk() -> tuple[int, int]:
+    """The numbers of a block device that is no partition."""
+    for path in sorted(Path("/sys/block").iterdir()):
+        if not path.name.startswith(("loop", "ram", "zram", "sr")):
+            major, _, minor = (path / "dev").read_text().strip().partition(":")
+            return int(major), int(minor)
+    pytest.skip("this kernel has no disk")
