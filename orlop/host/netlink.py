@@ -112,7 +112,7 @@ class Netlink:
         self._sequence += 1
         header = _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | flags, self._sequence, 0)
         self._socket.send(header + body)
-        found = []
+        found: list[bytes] = []
         while True:
             for answer, data in self._messages(self._socket.recv(_LARGEST)):
                 if answer in (_ERROR, _DONE):

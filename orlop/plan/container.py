@@ -36,7 +36,6 @@ from orlop.plan.rootfs import cut_propagation, enter_root, open_root, read_only,
 from orlop.plan.seccomp import listens
 from orlop.plan.streams import reopen_null
 from orlop.plan.system import loopback, names, network_devices, new_session
-from orlop.plan.unsupported import refuse_unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,7 +116,6 @@ def start_and_execute(c: Construction, fifo: Register | None, found: Register, e
 
 def container_program(spec: Spec, facts: Facts, request: Request) -> Program:
     """The program that makes the container of this config and runs its process."""
-    refuse_unsupported(spec)
     c = Construction(spec, spec["process"], facts, request)
     check_mount_label(c)
     fifo = in_the_host(c)

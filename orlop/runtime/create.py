@@ -16,7 +16,6 @@ from orlop.host.probe import facts
 from orlop.host.process import look
 from orlop.plan.container import container_program
 from orlop.plan.facts import CgroupEntry, CgroupMount, Request
-from orlop.plan.unsupported import refuse_unsupported
 from orlop.runtime.bundle import Bundle
 from orlop.runtime.document import state_document
 from orlop.runtime.handover import check_preserved, listen_environment, write_pid_file
@@ -30,6 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.cgroup.base import Cgroup, Resources
     from orlop.host.cgroups import Layout
+    from orlop.host.resctrl import Group
     from orlop.program.ops import Program
     from orlop.runtime.idmap import MountMaps
     from orlop.runtime.options import Options
@@ -50,7 +50,6 @@ class Creation:
         self.options = options
         self.bundle = Bundle(options.bundle)
         spec = self.bundle.spec
-        refuse_unsupported(spec)
         self.terminal = bool(spec["process"].get("terminal"))
         self.store = Store(os.path.abspath(options.root), container_id)
         self.layout: Layout = layout()
@@ -118,7 +117,12 @@ class Creation:
                 self._place(0)
             program = self.program(fifo=fifo)
             self.launch = Launch(program, spec, spec["process"], self.state("creating", 0), self._place)
+            group = self._resctrl()
             yield from self._launch(self.launch)
+            if group is not None:
+                group.join(self.launch.pid)
+                group.settle()
+                self.record.intel_rdt_made = group.made
             if self.cgroup.needs_process:
                 self.cgroup.settle(self._resources())
             self._keep(self.launch.pid)
@@ -155,6 +159,20 @@ class Creation:
         uid = (spec["process"].get("user") or {}).get("uid") or 0
         maps = (spec.get("linux") or {}).get("uidMappings") or []
         return host_id(uid, maps) if "user" in self.record.namespaces else uid
+
+    def _resctrl(self) -> Group | None:
+        """The group of linux.intelRdt, made and recorded."""
+        rdt = (self.bundle.spec.get("linux") or {}).get("intelRdt")
+        if rdt is None:
+            return None
+        from orlop.host.resctrl import Group, place
+
+        group = Group(place(), rdt, self.record.id)
+        group.create()
+        self.record.intel_rdt_path, self.record.intel_rdt_mon_path = group.path, group.monitor
+        self.record.intel_rdt_made = group.made
+        self.store.save(self.record)
+        return group
 
     def _launch(self, launch: Launch) -> Steps[None]:
         maps = self._mount_maps()
@@ -247,6 +265,10 @@ class Creation:
         except OrlopError as error:
             self.options.log("warning", str(error))
         self.cgroup.undo()
+        if self.record.intel_rdt_made:
+            from orlop.host.resctrl import remove
+
+            remove(self.record.intel_rdt_made)
         self.store.remove()
         spec = self.bundle.spec
         if (spec.get("hooks") or {}).get("poststop") and self.launch is not None:

@@ -27,6 +27,10 @@ def destroy(
         cgroup.kill()
         options.log("debug", f"killed what was left in the cgroup: {error}")
         cgroup.delete()
+    if record.intel_rdt_made:
+        from orlop.host.resctrl import remove
+
+        remove(record.intel_rdt_made)
     store.remove()
     if spec is not None and (spec.get("hooks") or {}).get("poststop"):
         from orlop.runtime.hooks import run_hooks_in_spite

@@ -140,12 +140,19 @@ def _launch(container_id: str, request: ExecRequest, options: Options) -> tuple[
         from orlop.runtime.document import state_document
 
         state = state_document(found.record, "running", found.record.init_process_pid)
-    return Launch(program, spec, process, state, lambda pid: found.cgroup.attach(pid, request.cgroup)), pidfd
+    launch = Launch(program, spec, process, state, lambda pid: found.cgroup.attach(pid, request.cgroup))
+    launch.groups = tuple(path for path in (found.record.intel_rdt_path, found.record.intel_rdt_mon_path) if path)
+    return launch, pidfd
 
 
 def _start(launch: Launch, options: Options, pidfd: int, foreground: Foreground | None = None) -> Steps[Launch]:
     yield from launch.prepare(((pidfd, launch.program.control + PIDFD_AFTER_CONTROL),))
     try:
+        if launch.groups:
+            from orlop.host.resctrl import place, write
+
+            for path in launch.groups:
+                write(place(), f"{path}/tasks", str(launch.pid))
         if launch.master >= 0 and foreground is not None:
             foreground.take(launch.master)
         elif launch.master >= 0 and options.console_socket:

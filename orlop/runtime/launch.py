@@ -36,12 +36,14 @@ _SIGKILL = 9
 
 
 class Launch:
-    """One run of a program.  `pid` is the container's first process, a child of this one, `master` the terminal's."""
+    """One run of a program.  `pid` is the container's first process, a child of this one, `master` the terminal's.
+    `groups` are those of resctrl that an exec joins."""
 
     __slots__ = (
         "devices",
         "early",
         "executor",
+        "groups",
         "master",
         "pid",
         "place",
@@ -72,6 +74,7 @@ class Launch:
         self.executor: Executor | None = None
         self.early: list[Event] = []
         self.devices: NetDevices | None = None
+        self.groups: tuple[str, ...] = ()
 
     def prepare(self, inherit: tuple[tuple[int, int], ...] = ()) -> Steps[None]:
         """Up to CREATED.  When it fails, no process is left, and an OrlopError says why."""

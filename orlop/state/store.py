@@ -31,7 +31,8 @@ class Record:
 
     `pid` and `start` are those of the container's first process (0 until it exists; clock ticks since boot),
     `created` is RFC 3339 in UTC, `cgroup_paths` as runc records them, `namespaces` the types
-    of those that are the container's own.
+    of those that are the container's own.  `intel_rdt_path` and `intel_rdt_mon_path` are its groups of resctrl, and
+    `intel_rdt_made` those of them that are removed with it.
     """
 
     FIELDS = (
@@ -46,6 +47,9 @@ class Record:
         "namespaces",
         "systemd_cgroup",
         "rootless",
+        "intel_rdt_path",
+        "intel_rdt_mon_path",
+        "intel_rdt_made",
     )
     __slots__ = FIELDS
 
@@ -65,6 +69,9 @@ class Record:
         self.bundle = bundle
         self.rootfs = rootfs
         self.created = created
+        self.intel_rdt_path = ""
+        self.intel_rdt_mon_path = ""
+        self.intel_rdt_made: list[str] = []
         self.init_process_pid = 0
         self.init_process_start = 0
         self.annotations = annotations or {}

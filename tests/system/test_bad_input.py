@@ -449,3 +449,10 @@ def test_an_exec_whose_container_ends_meanwhile_ends_too(runtime: Runtime, bundl
             wait(pidfd)
         process.communicate(timeout=PATIENCE)
         assert process.returncode == 137
+
+
+def test_intel_rdt_needs_resctrl(runtime: Runtime, bundle: Bundle) -> None:
+    if " - resctrl " in Path("/proc/self/mountinfo").read_text():
+        pytest.skip("this kernel has resctrl mounted")
+    line = runtime.refuses(bundle.set("linux.intelRdt", {}))
+    assert "linux.intelRdt: intelRdt is specified in config, but Intel RDT is not enabled" in line
