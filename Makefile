@@ -1,6 +1,7 @@
 # make            builds orlop in place: build/orlop, which can be called from anywhere, or linked to as `runc`
 # make demo       runs a container made of this machine's own /usr
 # make test       sets up what the tests need, then lints and tests
+# make lab        runs the tests of containers on another machine: LAB="command that runs one there" TESTS="files"
 #
 # A build takes gcc (or CC), make and a CPython of 3.11 or newer (or PYTHON), and no network.
 
@@ -15,7 +16,7 @@ cross := $(shell command -v $(other_cpu)-linux-gnu-gcc)
 executors := orlop/executor/init.$(cpu) $(if $(cross),orlop/executor/init.$(other_cpu))
 executor_sources := orlop/executor/init.c orlop/executor/init.h orlop/executor/executor.ld tools/native.sh
 
-.PHONY: build demo test lint format clean FORCE
+.PHONY: build demo test lab lint format clean FORCE
 .DELETE_ON_ERROR:
 
 build: $(executors) build/orlop build/orlop.python
@@ -42,6 +43,9 @@ demo: build
 test: build $(VENV)/ready
 	$(MAKE) --no-print-directory lint
 	$(VENV)/bin/python -m pytest
+
+lab: build $(VENV)/ready
+	tools/lab-tests.sh $(TESTS)
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check

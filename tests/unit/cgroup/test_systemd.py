@@ -1,0 +1,219 @@
+"""The systemd driver: units, paths, and limits as properties."""
+
+from __future__ import annotations
+
+import pytest
+
+from orlop.cgroup import choose, devices
+from orlop.cgroup.fields import writes
+from orlop.cgroup.systemd import SystemdV1, SystemdV2, expand, unit_of
+from orlop.cgroup.systemd_annotations import annotated, parse
+from orlop.cgroup.systemd_properties import INFINITY, device_properties, properties, rounded, unset
+from orlop.errors import ConfigError, OrlopError
+from orlop.host import systemd
+from orlop.host.cgroups import Hierarchy, Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.host.dbus_wire import Value
+
+V2 = Layout([Hierarchy("/s", ("cpu",), version=2, own="/user/me.scope")])
+HYBRID = Layout(
+    [
+        Hierarchy("/s/devices", ("devices",)),
+        Hierarchy("/s/systemd", ("name=systemd",)),
+        Hierarchy("/s/unified", (), version=2),
+    ]
+)
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The systemd of the host is ours to ask, and process 1 is at the top."""
+    monkeypatch.setattr(systemd, "is_users", lambda: False)
+    monkeypatch.setattr(
+        "orlop.cgroup.systemd_choice._read", lambda path: "3:devices:/\n1:name=systemd:/init.scope\n0::/"
+    )
+
+
+@pytest.mark.parametrize(
+    ("slice", "path"),
+    [
+        ("system.slice", "/system.slice"),
+        ("a-b-c.slice", "/a.slice/a-b.slice/a-b-c.slice"),
+        ("-.slice", ""),
+    ],
+)
+def test_a_slice_is_in_those_that_its_name_begins_with(slice: str, path: str) -> None:
+    assert expand(slice) == path
+
+
+@pytest.mark.parametrize("slice", ["", "a", ".slice", "a/b.slice", "-a.slice", "a-.slice", "a--b.slice", "a.scope"])
+def test_a_name_that_is_no_slice_is_refused(slice: str) -> None:
+    with pytest.raises(ConfigError, match=r"^linux\.cgroupsPath: invalid slice name: "):
+        expand(slice)
+
+
+@pytest.mark.parametrize(
+    ("path", "user", "unit"),
+    [
+        (None, False, ("system.slice", "runc-box.scope", "box")),
+        ("", True, ("user.slice", "runc-box.scope", "box")),
+        ("system.slice:docker:123", False, ("system.slice", "docker-123.scope", "123")),
+        (":libpod:123", True, ("user.slice", "libpod-123.scope", "123")),
+        ("system.slice:cri:pod.slice", False, ("system.slice", "pod.slice", "pod.slice")),
+    ],
+)
+def test_the_path_names_slice_prefix_and_name(path: str | None, user: bool, unit: tuple[str, str, str]) -> None:
+    assert unit_of(path, "box", user=user) == unit
+
+
+@pytest.mark.parametrize("path", ["/a/b", "a:b", "a:b:c:d", "a.slice:b:", "a.slice:b:c/d", "a.slice:b/c:d"])
+def test_a_path_that_names_no_unit_is_refused(path: str) -> None:
+    with pytest.raises(ConfigError, match=r"^linux\.cgroupsPath: "):
+        unit_of(path, "box", user=False)
+
+
+@pytest.mark.usefixtures("host")
+def test_on_version_2_the_cgroup_is_that_of_the_unit() -> None:
+    cgroup = choose.new(V2, "a-b.slice:docker:1", "box", systemd=True)
+    assert isinstance(cgroup, SystemdV2)
+    assert cgroup.paths == {"": "/s/a.slice/a-b.slice/docker-1.scope"}
+    assert cgroup.needs_process
+    assert not choose.new(V2, "a.slice:docker:b.slice", "box", systemd=True).needs_process
+
+
+@pytest.mark.usefixtures("host")
+def test_on_version_1_it_is_in_each_hierarchy() -> None:
+    cgroup = choose.new(HYBRID, None, "box", systemd=True)
+    assert isinstance(cgroup, SystemdV1)
+    assert cgroup.paths == {
+        "devices": "/s/devices/system.slice/runc-box.scope",
+        "name=systemd": "/s/systemd/system.slice/runc-box.scope",
+        "": "/s/unified/system.slice/runc-box.scope",
+    }
+
+
+def test_a_user_has_no_units_on_version_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "is_users", lambda: True)
+    with pytest.raises(OrlopError, match="cannot use rootless systemd cgroups manager on cgroup v1"):
+        choose.new(HYBRID, None, "box", systemd=True)
+
+
+def test_the_record_tells_the_unit() -> None:
+    cgroup = choose.recorded(V2, {"": "/s/a.slice/docker-1.scope"}, systemd=True)
+    assert isinstance(cgroup, SystemdV2)
+    assert cgroup.unit.name == "docker-1.scope"
+    assert isinstance(choose.recorded(V2, {"": "/s/a"}, systemd=False), choose.recorded(V2, {"": "/s/b"}).__class__)
+
+
+@pytest.mark.parametrize(
+    ("resources", "version", "expected"),
+    [
+        ({"memory": {"limit": 100, "swap": 150}}, 2, {"MemorySwapMax": 50, "MemoryMax": 100}),
+        ({"memory": {"reservation": 7}}, 2, {"MemoryLow": 7}),
+        ({"memory": {"limit": -1}}, 2, {"MemoryMax": INFINITY, "MemorySwapMax": INFINITY}),
+        ({"memory": {"limit": -1}}, 1, {"MemoryLimit": INFINITY}),
+        ({"cpu": {"shares": 1024}}, 2, {"CPUWeight": 100}),
+        ({"cpu": {"shares": 1024, "idle": 1}}, 2, {"CPUWeight": 0}),
+        ({"cpu": {"shares": 1024}}, 1, {"CPUShares": 1024}),
+        ({"cpu": {"quota": 50000}}, 2, {"CPUQuotaPerSecUSec": 500000, "CPUQuotaPeriodUSec": 100000}),
+        ({"cpu": {"quota": 12345, "period": 50000}}, 2, {"CPUQuotaPerSecUSec": 250000, "CPUQuotaPeriodUSec": 50000}),
+        ({"cpu": {"quota": -1}}, 2, {"CPUQuotaPerSecUSec": INFINITY, "CPUQuotaPeriodUSec": 100000}),
+        ({"cpu": {"quota": 50000}}, 1, {"CPUQuotaPerSecUSec": 500000}),
+        ({"cpu": {"cpus": "0-2,9", "mems": "0"}}, 2, {"AllowedCPUs": b"\x07\x02", "AllowedMemoryNodes": b"\x01"}),
+        ({"cpu": {"cpus": "nonsense"}}, 2, {}),
+        ({"pids": {"limit": 0}}, 2, {"TasksMax": 1}),
+        ({"pids": {"limit": -1}}, 1, {"TasksMax": INFINITY}),
+        ({"unified": {"memory.high": "max", "memory.min": "5"}}, 2, {"MemoryHigh": INFINITY, "MemoryMin": 5}),
+        ({"unified": {"cpu.max": "max 5000"}}, 2, {"CPUQuotaPerSecUSec": INFINITY, "CPUQuotaPeriodUSec": 5000}),
+        ({"pids": {"limit": 4}, "unified": {"pids.max": "3"}}, 2, {"TasksMax": 3}),
+        ({"blockIO": {"weight": 10}}, 1, {"BlockIOWeight": 10}),
+    ],
+)
+def test_limits_are_properties(resources: dict[str, object], version: int, expected: dict[str, Value]) -> None:
+    found = properties(writes(resources, version), version)
+    assert {name: value for name, _, value in found} == expected
+
+
+def test_the_quota_in_the_file_is_the_one_that_systemd_will_write() -> None:
+    resources = {"cpu": {"quota": 12345, "period": 50000}}
+    assert [row.value for row in rounded(writes(resources, 2))] == ["12500 50000"]
+    files = {row.file: row.value for row in rounded(writes(resources, 1))}
+    assert files == {"cpu.cfs_period_us": "50000", "cpu.cfs_quota_us": "12500"}
+
+
+def test_what_a_failed_update_set_first_is_taken_back() -> None:
+    found = properties(writes({"memory": {"limit": 5}, "cpu": {"cpus": "0"}}, 2), 2)
+    assert sorted(unset(found)) == [("AllowedCPUs", "ay", b""), ("MemoryMax", "t", INFINITY)]
+
+
+def test_device_rules_are_a_strict_policy_on_version_1() -> None:
+    rules = {"devices": [{"allow": True, "type": "b", "major": 8, "access": "r"}]}
+    policy, allowed = device_properties(devices.policy(rules))
+    assert policy == ("DevicePolicy", "s", "strict")
+    assert isinstance(allowed[2], list)
+    assert {("block-8", "r"), ("char-*", "m"), ("/dev/char/1:3", "rwm"), ("char-136", "rwm")} <= set(allowed[2])
+    everything = {"devices": [{"allow": True, "access": "rwm"}]}
+    assert device_properties(devices.policy(everything)) == [("DevicePolicy", "s", "auto")]
+
+
+@pytest.mark.parametrize(
+    ("text", "signature", "value"),
+    [
+        ("true", "b", True),
+        ("-5", "i", -5),
+        ("0x10", "i", 16),
+        ("uint64 30", "t", 30),
+        ("@u 7", "u", 7),
+        ("1.5", "d", 1.5),
+        ("'it''s'", None, None),
+        (r"'it\'s'", "s", "it's"),
+        ('"a\\u00e9"', "s", "aé"),
+        ("['a', 'b']", "as", ["a", "b"]),
+        ("@as []", "as", []),
+        ("[uint64 1, 2]", "at", [1, 2]),
+        ("('a', true)", "(sb)", ("a", True)),
+        ("[('/dev/null', 'rw')]", "a(ss)", [("/dev/null", "rw")]),
+        ("b'x'", "ay", b"x\0"),
+        ("objectpath '/a'", "o", "/a"),
+        ("", None, None),
+        ("[]", None, None),
+        ("[1, 'a']", None, None),
+        ("byte 256", None, None),
+        ("nonsense", None, None),
+        ("'open", None, None),
+        ("(", None, None),
+        ("1 2", None, None),
+    ],
+)
+def test_values_are_read_as_gvariant_writes_them(text: str, signature: str | None, value: Value) -> None:
+    if signature is None:
+        with pytest.raises(ValueError):
+            parse(text)
+    else:
+        assert parse(text) == (signature, value)
+
+
+def test_annotations_are_properties_and_seconds_are_microseconds() -> None:
+    given = {
+        "other": "x",
+        "org.systemd.property.TimeoutStopSec": "1.5",
+        "org.systemd.property.CollectMode": "'inactive'",
+    }
+    assert annotated(given) == [("TimeoutStopUSec", "t", 1500000), ("CollectMode", "s", "inactive")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("Ab", "1", "name incorrect: too short"),
+        ("No-Way", "1", "name incorrect: contains non-alphabetic character"),
+        ("Some", "nonsense", 'value parse error: unexpected "nonsense"'),
+        ("SomeSec", "'a'", "value parse error: not a number"),
+        ("SomeSec", "-1", "value parse error: out of range"),
+    ],
+)
+def test_an_annotation_that_is_no_property_is_refused(name: str, value: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        annotated({f"org.systemd.property.{name}": value})
