@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 # Name → one line of help, in the order of the help.
 COMMANDS = {
+    "check": "find what is wrong with a bundle, and run nothing",
     "checkpoint": "save a running container to disk (not available yet)",
     "create": "create a container",
     "delete": "delete a container and everything that is kept of it",

@@ -12,7 +12,7 @@ FLOORS = (
     ("__main__",),
     ("cli",),
     ("",),
-    ("aio", "sandbox", "container"),
+    ("aio", "sandbox", "container", "check"),
     ("runtime",),
     ("plan", "cgroup", "state", "criu", "executor"),
     ("host",),
