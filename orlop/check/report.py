@@ -15,7 +15,6 @@ from orlop.check.fields import Table, nearest, value_at
 from orlop.check.finding import ERROR, WARNING, Finding, error, warning
 from orlop.check.host import lacks
 from orlop.errors import ConfigError, OrlopError
-from orlop.plan.unsupported import refuse_unsupported
 from orlop.runtime.explain import program
 from orlop.runtime.options import Options
 from orlop.spec.check import check
@@ -101,10 +100,6 @@ def _host(spec: Spec, bundle: str, *, systemd: bool, rootless: bool | None) -> l
         why = "a container that is run without privileges"
         for problem in check_rootless(spec):
             found.append(level(problem.field, problem.message, why=why, hint=problem.hint))
-    try:
-        refuse_unsupported(spec)
-    except ConfigError as refusal:
-        found += [_finding(problem, "this version of orlop") for problem in refusal.problems]
     if "process" in spec and not any(finding.level == ERROR for finding in found):
         found += _plan(bundle, systemd=systemd, rootless=rootless)
     return found

@@ -38,7 +38,8 @@ WARNINGS: dict[str, tuple[str, object, str, str, str]] = {
     "a member at the wrong place": ("linux/rlimits", [], "linux.rlimits", "unknown and has no effect", "known here:"),
     "a misspelled member of a mount": ("mounts/0/option", [], "mounts[0].option", "unknown", '"options"'),
     "a field newer than the config": (
-        "linux/memoryPolicy", {"mode": "MPOL_DEFAULT"}, "linux.memoryPolicy", "came with version 1.3", "ociVersion to 1.3.0",
+        "linux/memoryPolicy", {"mode": "MPOL_DEFAULT"}, "linux.memoryPolicy", "came with version 1.3",
+        "ociVersion to 1.3.0",
     ),
     "a size without a terminal": (
         "process/consoleSize", {"height": 1, "width": 1}, "process.consoleSize", "no effect without", "terminal",
@@ -50,7 +51,8 @@ WARNINGS: dict[str, tuple[str, object, str, str, str]] = {
         'did you mean "CAP_SYS_ADMIN"?',
     ),
     "a capability without its prefix": (
-        "process/capabilities", caps(bounding=["CHOWN"]), "process.capabilities.bounding[0]", "no capability", "CAP_CHOWN",
+        "process/capabilities", caps(bounding=["CHOWN"]), "process.capabilities.bounding[0]", "no capability",
+        "CAP_CHOWN",
     ),
     "a capability that is not permitted": (
         "process/capabilities", caps(permitted=[]), "process.capabilities.effective[0]", "not in permitted", "add it",
@@ -64,7 +66,9 @@ WARNINGS: dict[str, tuple[str, object, str, str, str]] = {
     "an option that is no option": (
         "mounts/1/options", ["nosiud"], "mounts[1].options[0]", "is no mount option", 'did you mean "nosuid"?',
     ),
-    "an option twice": ("mounts/1/options", ["nosuid", "nosuid"], "mounts[1].options[1]", "is there twice", "leave one"),
+    "an option twice": (
+        "mounts/1/options", ["nosuid", "nosuid"], "mounts[1].options[1]", "is there twice", "leave one",
+    ),
     "an option that is taken back": (
         "mounts/1/options", ["ro", "rw"], "mounts[1].options[0]", '"ro" is taken back by "rw"', "keep one",
     ),
@@ -73,7 +77,9 @@ WARNINGS: dict[str, tuple[str, object, str, str, str]] = {
     "a type that a bind mount does not use": (
         "mounts/7", {**BIND, "type": "tmpfs"}, "mounts[7].type", '"tmpfs" is not used', "leave the option out",
     ),
-    "a mount without a type": ("mounts/7", {"destination": "/srv"}, "mounts[7].type", "needs a file system", "set type"),
+    "a mount without a type": (
+        "mounts/7", {"destination": "/srv"}, "mounts[7].type", "needs a file system", "set type",
+    ),
     "a relative mount": ("mounts/7", {**TMPFS, "destination": "srv"}, "mounts[7].destination", "deprecated", "/srv"),
     "a mount that a later one hides": (
         "mounts/7", {**TMPFS, "destination": "/dev"}, "mounts[1].destination", "hidden by mounts[7]", "after mounts[7]",
@@ -90,10 +96,13 @@ WARNINGS: dict[str, tuple[str, object, str, str, str]] = {
     ),
     "a path twice": ("linux/maskedPaths", ["/a", "/a"], "linux.maskedPaths[1]", "is there twice", "leave one out"),
     "a device twice": (
-        "linux/devices", [FUSE, {**FUSE, "path": "/dev/f"}], "linux.devices[1]", "same device as linux.devices[0]", "leave",
+        "linux/devices", [FUSE, {**FUSE, "path": "/dev/f"}], "linux.devices[1]", "same device as linux.devices[0]",
+        "leave",
     ),
     "a device that may not be opened": ("linux/devices", [FUSE], "linux.devices[0]", "does not let it", "add a rule"),
-    "kernel memory": ("linux/resources/memory", {"kernel": 5}, "linux.resources.memory.kernel", "not recommended", "leave"),
+    "kernel memory": (
+        "linux/resources/memory", {"kernel": 5}, "linux.resources.memory.kernel", "not recommended", "leave",
+    ),
     "a reservation above the limit": (
         "linux/resources/memory", {"limit": 1 << 30, "reservation": 1 << 31},
         "linux.resources.memory.reservation", "above memory.limit", "below",
@@ -118,15 +127,19 @@ WARNINGS: dict[str, tuple[str, object, str, str, str]] = {
         "linux/seccomp", {**ALLOW, "syscalls": [{"names": ["openet"], "action": "SCMP_ACT_ERRNO"}]},
         "linux.seccomp.syscalls[0].names[0]", '"openet" is unknown', 'did you mean "openat"?',
     ),
-    "a path of systemd's": ("linux/cgroupsPath", "system.slice:a:b", "linux.cgroupsPath", "systemd's", "--systemd-cgroup"),
+    "a path of systemd's": (
+        "linux/cgroupsPath", "system.slice:a:b", "linux.cgroupsPath", "systemd's", "--systemd-cgroup",
+    ),
     "an affinity that says nothing": (
         "process/execCPUAffinity", {"initial": ""}, "process.execCPUAffinity", "is empty", "leave it out",
     ),
     "a nice value that has no effect": (
-        "process/scheduler", {"policy": "SCHED_RR", "nice": 5, "priority": 1}, "process.scheduler.nice", "no effect", "leave",
+        "process/scheduler", {"policy": "SCHED_RR", "nice": 5, "priority": 1}, "process.scheduler.nice", "no effect",
+        "leave",
     ),
     "a priority that has no effect": (
-        "process/ioPriority", {"class": "IOPRIO_CLASS_IDLE", "priority": 5}, "process.ioPriority.priority", "no effect", "",
+        "process/ioPriority", {"class": "IOPRIO_CLASS_IDLE", "priority": 5}, "process.ioPriority.priority",
+        "no effect", "",
     ),
 }  # fmt: skip
 
@@ -199,18 +212,27 @@ def test_a_user_namespace_that_does_not_map_everybody(maker: Maker) -> None:
 
 
 ERRORS: dict[str, tuple[str, object, str, str]] = {
-    "a hook that is missing": ("hooks", {"createRuntime": [{"path": "/no/hook"}]}, "hooks.createRuntime[0].path", "not on"),
-    "a hook that is no program": ("hooks", {"poststop": [{"path": "/etc/passwd"}]}, "hooks.poststop[0].path", "executed"),
+    "a hook that is missing": (
+        "hooks", {"createRuntime": [{"path": "/no/hook"}]}, "hooks.createRuntime[0].path", "not on",
+    ),
+    "a hook that is no program": (
+        "hooks", {"poststop": [{"path": "/etc/passwd"}]}, "hooks.poststop[0].path", "executed",
+    ),
     "a source that is missing": ("mounts/7", {**BIND, "source": "/no/source"}, "mounts[7].source", "is not there"),
-    "a relative source that is missing": ("mounts/7", {**BIND, "source": "data"}, "mounts[7].source", "/data is not there"),
+    "a relative source that is missing": (
+        "mounts/7", {**BIND, "source": "data"}, "mounts[7].source", "/data is not there",
+    ),
     "a namespace that is missing": (
         "linux/namespaces/1", {"type": "network", "path": "/proc/self/ns/nat"}, "linux.namespaces[1].path", "not there",
     ),
     "a root that is missing": ("root/path", "rootfz", "root.path", "no such file"),
     "more files than the kernel has": (
-        "process/rlimits", [{"type": "RLIMIT_NOFILE", "soft": 1, "hard": 2**40}], "process.rlimits[0].hard", "fs.nr_open",
+        "process/rlimits", [{"type": "RLIMIT_NOFILE", "soft": 1, "hard": 2**40}], "process.rlimits[0].hard",
+        "fs.nr_open",
     ),
-    "a processor that is missing": ("linux/resources/cpu", {"cpus": "4095"}, "linux.resources.cpu.cpus", "no processor 4095"),
+    "a processor that is missing": (
+        "linux/resources/cpu", {"cpus": "4095"}, "linux.resources.cpu.cpus", "no processor 4095",
+    ),
     "a size of pages": (
         "linux/resources/hugepageLimits", [{"pageSize": "3MB", "limit": 1}],
         "linux.resources.hugepageLimits[0].pageSize", "no huge pages of 3MB",
