@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orlop import system as os
-from orlop.errors import ConfigError, OrlopError, StateError
+from orlop.errors import ConfigError, KernelError, OrlopError, StateError
 from orlop.host.probe import facts
 from orlop.host.process import handle
 from orlop.plan.facts import CgroupEntry, Request
@@ -18,6 +18,8 @@ from orlop.spec.check import check_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orlop.runtime.options import Options
     from orlop.runtime.waiting import Steps
     from orlop.spec.types import Process
@@ -76,7 +78,40 @@ class ExecRequest:
 
 def exec_process(container_id: str, request: ExecRequest, options: Options) -> int:
     """Run a process in a container; its exit status, 128 plus a signal, or 0 when detached.  Raises OrlopError."""
-    launch, pidfd = _launch(container_id, request, options)
+    return _somewhere(_exec, container_id, request, options)
+
+
+def spawn_in(container_id: str, request: ExecRequest, options: Options) -> int:
+    """Start a process in a container: its pid.  It is a child of this one, which must reap it.  Raises OrlopError."""
+    return _somewhere(_spawn, container_id, request, options)
+
+
+def _somewhere(
+    start: Callable[[Found, ExecRequest, Options, str | None], int],
+    container_id: str,
+    request: ExecRequest,
+    options: Options,
+) -> int:
+    """Start it in the container's cgroup; where that takes no process, and no other one is asked for, beside init."""
+    found = Found(container_id, options)
+    try:
+        return start(found, request, options, None)
+    except KernelError as error:
+        if request.cgroup:
+            raise
+        from orlop.runtime.elsewhere import cgroup_of_init
+
+        directory = cgroup_of_init(found, error)
+        if directory is None:
+            raise
+        options.log(
+            "debug", f"the container's cgroup takes no process ({error}): joining that of its init, {directory}"
+        )
+    return start(found, request, options, directory)
+
+
+def _exec(found: Found, request: ExecRequest, options: Options, directory: str | None) -> int:
+    launch, pidfd = _launch(found, request, options, directory)
     try:
         if options.detach:
             drive(_start(launch, options, pidfd)).release()
@@ -92,9 +127,8 @@ def exec_process(container_id: str, request: ExecRequest, options: Options) -> i
         os.close(pidfd)
 
 
-def spawn_in(container_id: str, request: ExecRequest, options: Options) -> int:
-    """Start a process in a container: its pid.  It is a child of this one, which must reap it.  Raises OrlopError."""
-    launch, pidfd = _launch(container_id, request, options)
+def _spawn(found: Found, request: ExecRequest, options: Options, directory: str | None) -> int:
+    launch, pidfd = _launch(found, request, options, directory)
     try:
         drive(_start(launch, options, pidfd))
         return launch.pid
@@ -102,10 +136,9 @@ def spawn_in(container_id: str, request: ExecRequest, options: Options) -> int:
         os.close(pidfd)
 
 
-def _launch(container_id: str, request: ExecRequest, options: Options) -> tuple[Launch, int]:
-    """What there is to run, and a pidfd of the container's init."""
+def _launch(found: Found, request: ExecRequest, options: Options, directory: str | None) -> tuple[Launch, int]:
+    """What there is to run, and a pidfd of the container's init.  `directory`: instead of the version 2 cgroup."""
     check_preserved(options)
-    found = Found(container_id, options)
     status = found.status()
     if status == STOPPED:
         raise StateError("cannot exec in a stopped container")
@@ -119,11 +152,11 @@ def _launch(container_id: str, request: ExecRequest, options: Options) -> tuple[
         process,
         facts([], process, unified=False),
         Request(
-            container_id=container_id,
+            container_id=found.record.id,
             control=3 + options.preserve_fds + options.listen_fds,
             cgroup=CgroupEntry(
                 tasks=found.cgroup.join_files(request.cgroup),
-                directory=found.cgroup.clone_into(request.cgroup),
+                directory=directory or found.cgroup.clone_into(request.cgroup),
                 asks=found.cgroup.attaches(request.cgroup),
             ),
             new_keyring=False,

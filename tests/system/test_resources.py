@@ -169,3 +169,16 @@ def test_what_the_kernel_refuses_is_named_and_leaves_nothing(runtime: Runtime, b
     assert words in message
     if code:
         assert os.strerror(code).lower() in message
+
+
+def test_traffic_classes_and_priorities_are_those_of_the_cgroup(runtime: Runtime, bundle: Bundle) -> None:
+    if UNIFIED:
+        bundle.set("linux.resources.network", {"priorities": [{"name": "lo", "priority": 5}]})
+        assert "linux.resources.network.priorities: cgroup v2 has no such limit" in runtime.refuses(bundle)
+        return
+    need("net_cls", "net_prio")
+    network = {"classID": 0x100001, "priorities": [{"name": "lo", "priority": 5}]}
+    bundle.args("sleep", "1000").set("linux.resources.network", network)
+    with runtime.created(bundle) as container:
+        assert value(container, "net_cls", "net_cls.classid") == "1048577"
+        assert "lo 5" in value(container, "net_prio", "net_prio.ifpriomap").splitlines()
