@@ -13,7 +13,7 @@ from orlop.cli.flags import UsageError
 from orlop.cli.output import PipeClosed, complain, put
 from orlop.cli.refusal import reason
 from orlop.cli.table import UnknownCommand
-from orlop.errors import ConfigError, InternalError, KernelError, OrlopError
+from orlop.errors import ConfigError, HookError, InternalError, KernelError, OrlopError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # 128 + SIGINT
 PIPE_CLOSED = 141  # 128 + SIGPIPE
+_STAGES = dict.fromkeys(("create", "run"), "unable to start container process: error during container init: ")
+_STAGES["exec"] = "unable to start container process: "
 _REMEDY = "run again with --debug for the traceback"
 
 
@@ -52,7 +54,7 @@ def told(error: BaseException, context: Context, name: str, command: Command | N
         _trace(error, context)
     if context.debug:
         extra |= _raised_at(error)
-    _tell(context, prefix(context.program, name) + message, extra)
+    _tell(context, prefix(context.program, name) + stage(error, context.program, name) + message, extra)
     return 255 if name == "exec" else 1
 
 
@@ -61,6 +63,14 @@ def prefix(program: str, name: str) -> str:
     if name in ("create", "run"):
         return f"{program} {name} failed: "
     return "exec failed: " if name == "exec" else ""
+
+
+def stage(error: BaseException, program: str, name: str) -> str:
+    """Return runc's words for an error of the container's own process.  Only for those who call us by its name: its
+    integration suite and scripts compare them."""
+    if program == "runc" and isinstance(error, (KernelError, HookError)):
+        return _STAGES.get(name, "")
+    return ""
 
 
 def details(error: OrlopError) -> dict[str, str]:

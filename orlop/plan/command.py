@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
+from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOTDIR
 
 from orlop.plan import events
 from orlop.plan.seccomp import listens, load_filter
@@ -27,6 +27,14 @@ def environment(c: Construction) -> list[str]:
     for entry in [*(c.process.get("env") or []), *c.request.extra_env]:
         merged[entry.partition("=")[0]] = entry
     return list(merged.values())
+
+
+def environment_block(c: Construction, home_entry: int | None) -> int:
+    """The address of envp, with the answered HOME."""
+    entries = [c.b.string(entry) for entry in environment(c) if home_entry is None or not entry.startswith("HOME=")]
+    if home_entry is not None:
+        entries.append(home_entry)
+    return c.b.pointers(entries)
 
 
 def home(c: Construction) -> int | None:
@@ -123,27 +131,45 @@ def wait_for_start(c: Construction, fifo: Register | None) -> None:
     else:
         b.do("close", c.request.control)
         b.do("read", fifo, b.space(8), 1)
-        b.close(fifo)
+        if not (c.spec.get("hooks") or {}).get("poststart"):  # for them it tells `start` of execve, by closing itself
+            b.close(fifo)
 
 
 def execute(c: Construction, found: Register, home_entry: int | None) -> None:
     """Nothing but the wanted descriptors is left, the filter is loaded, and the process becomes the program."""
     b = c.b
     args = c.process.get("args") or []
-    entries = [b.string(entry) for entry in environment(c) if home_entry is None or not entry.startswith("HOME=")]
-    if home_entry is not None:
-        entries.append(home_entry)
-    b.purpose("process.args[0]", f'exec "{args[0]}"', _HINTS)
+    b.purpose("process.args[0]", f"exec {args[0]}", _HINTS)
     if not listens(c):
         b.do("close_range", c.request.control, 0xFFFF_FFFF, linux.CLOSE_RANGE_CLOEXEC)
         load_filter(c)
-    b.do("execve", found, b.strings(args), b.pointers(entries))
+    argv, envp = b.strings(args), environment_block(c, home_entry)
+    if c.request.fifo is None:
+        b.do("execve", found, argv, envp)
+    else:
+        _tell_of_failure(c, found, argv, envp)
 
 
+def _tell_of_failure(c: Construction, found: Register, argv: int, envp: int) -> None:
+    """After `create` nobody listens any more: what keeps the program from running goes to the standard error of the
+    container, where engines keep it for `docker logs`; the words are runc's."""
+    b = c.b
+    program = (c.process.get("args") or [""])[0]
+    labels = {error: Label() for error in _TOLD}
+    b.do("execve", found, argv, envp, on=labels)
+    for error, reason in _TOLD.items():
+        b.place(labels[error])
+        line = f"exec {program}: {reason}\n"
+        b.do("write", 2, line, len(line.encode("utf-8", "surrogateescape")), on={WHEN_ERROR: (after := Label())})
+        b.place(after)
+        b.fail(error)
+
+
+_TOLD = {ENOENT: "no such file or directory", EACCES: "permission denied", ENOEXEC: "exec format error"}
 _HINTS = {
     ENOENT: "the program, or the interpreter that its first line or its ELF header names, is not in the container",
     EACCES: "the program is not executable for the user of the process, or lies on a mount with noexec",
-    8: "the file is no program of this machine's architecture, and has no #! line",
+    ENOEXEC: "the file is no program of this machine's architecture, and has no #! line",
     ELOOP: "too many symbolic links",
     ENAMETOOLONG: "the path is too long",
     EINVAL: "the program's ELF header is damaged",

@@ -106,10 +106,10 @@ def start_and_execute(c: Construction, fifo: Register | None, found: Register, e
         from orlop.plan.listener import load_and_wait
 
         load_and_wait(c, fifo)
-        start_container_hooks(c)
+        start_container_hooks(c, entry)
     else:
         wait_for_start(c, fifo)
-        start_container_hooks(c)
+        start_container_hooks(c, entry)
         set_limits(c)
     execute(c, found, entry)
 

@@ -10,6 +10,7 @@ from _struct import pack
 from errno import EINTR
 
 from orlop.plan import events
+from orlop.plan.command import environment_block
 from orlop.plan.seccomp import listens, load_filter
 from orlop.program import linux
 from orlop.program.layout import WHEN_NOT_ZERO, WHEN_ZERO
@@ -40,16 +41,17 @@ def create_container_hooks(c: Construction) -> None:
         run_hook(c, f"hooks.createContainer[{index}]", f"error running createContainer hook #{index}", hook, "creating")
 
 
-def start_container_hooks(c: Construction) -> None:
-    """After start was asked for, in the container's root, as the container's user."""
+def start_container_hooks(c: Construction, home_entry: int | None) -> None:
+    """After start was asked for, in the container's root, as the container's user, in the process's environment unless
+    the hook has its own."""
     for index, hook in enumerate((c.spec.get("hooks") or {}).get("startContainer") or []):
-        if hook.get("env") is None:
-            hook = {**hook, "env": c.process.get("env") or []}
-        run_hook(c, f"hooks.startContainer[{index}]", f"error running startContainer hook #{index}", hook, "created")
+        env = environment_block(c, home_entry) if hook.get("env") is None else None
+        field, wording = f"hooks.startContainer[{index}]", f"error running startContainer hook #{index}"
+        run_hook(c, field, wording, hook, "created", env)
 
 
-def run_hook(c: Construction, field: str, wording: str, hook: Hook, status: str) -> None:
-    """The operations that run one hook to its end."""
+def run_hook(c: Construction, field: str, wording: str, hook: Hook, status: str, env: int | None = None) -> None:
+    """The operations that run one hook to its end; `env` is the address of an environment in place of its own."""
     b = c.b
     b.purpose(field, wording)
     state = dump({**c.request.state, "status": status, "pid": 1 if c.creates("pid") else 0})
@@ -74,7 +76,7 @@ def run_hook(c: Construction, field: str, wording: str, hook: Hook, status: str)
     argv = b.strings(hook.get("args") or [hook["path"]])
     if status == "created" and not filtered:  # startContainer: the filter holds for it too, as in runc
         load_filter(c)
-    b.do("execve", hook["path"], argv, b.strings(hook.get("env") or []))
+    b.do("execve", hook["path"], argv, b.strings(hook.get("env") or []) if env is None else env)
     b.place(parent)
     b.free(child)
     pidfd = b.load(handle, 4)

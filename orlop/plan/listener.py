@@ -53,7 +53,8 @@ def load_and_wait(c: Construction, fifo: Register | None) -> None:
     else:
         b.do("close", c.request.control)
         b.do("read", fifo, b.space(8), 1)
-        b.close(fifo)
+        if not (c.spec.get("hooks") or {}).get("poststart"):  # for them it tells `start` of execve, by closing itself
+            b.close(fifo)
     # With the agent gone, a process that holds its own listener would wait for an answer for ever.
     b.do("close", listener, on={WHEN_ERROR: closed})
     b.place(closed)

@@ -32,15 +32,21 @@ ATTRIBUTES: dict[str, tuple[int, int]] = {
     "nosymfollow": (MOUNT_ATTR_NOSYMFOLLOW, 0),
     "symfollow": (0, MOUNT_ATTR_NOSYMFOLLOW),
     "nodiratime": (MOUNT_ATTR_NODIRATIME, 0),
-    "diratime": (0, MOUNT_ATTR_NODIRATIME),
+    "diratime": (0, 0),  # to take an access time setting back leaves what there is, as with mount(8)
     "noatime": (MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME),
-    "atime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
+    "atime": (0, 0),
     "relatime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
-    "norelatime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
+    "norelatime": (0, 0),
     "strictatime": (MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME),
+    "nostrictatime": (0, 0),
+}
+_TREE = ATTRIBUTES | {
+    "diratime": (0, MOUNT_ATTR_NODIRATIME),
+    "atime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
+    "norelatime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
     "nostrictatime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
 }
-RECURSIVE = frozenset("r" + word for word in ATTRIBUTES)
+RECURSIVE = frozenset("r" + word for word in _TREE)
 PROPAGATION = {
     "private": (MS_PRIVATE, False),
     "rprivate": (MS_PRIVATE, True),
@@ -91,6 +97,8 @@ class MountOptions:
         self.data: list[tuple[str, str | None]] = []
         for word in words:
             self._add(word)
+        if self.off & MOUNT_ATTR__ATIME or self.on & MOUNT_ATTR_NODIRATIME:  # to give one setting is to give them all
+            self.off |= MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME & ~self.on
 
     @property
     def read_only(self) -> bool:
@@ -108,7 +116,7 @@ class MountOptions:
         elif word in OWN:
             self._own(word)
         elif word in RECURSIVE:
-            on, off = ATTRIBUTES[word[1:]]
+            on, off = _TREE[word[1:]]
             self.recursive_on = self.recursive_on & ~off | on
             self.recursive_off = self.recursive_off & ~on | off
         elif word in SUPERBLOCK:

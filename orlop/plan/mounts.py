@@ -182,14 +182,16 @@ def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> N
 
 def _bind_attributes(b: Builder, tree: Register, options: MountOptions) -> None:
     """With any flag given, a bind mount gets exactly the flags given (the access time stays unless it is given);
-    where the kernel has locked flags of the source, those stay, and to clear one is an error."""
+    where the kernel has locked flags of the source, those stay, and to clear one is an error.  It never locks
+    nosymfollow."""
     if options.touched:
         exact = b.mount_attr(options.on, (_FLAGS | options.off) & ~options.on | options.off)
         locked, done = Label(), Label()
         b.do("mount_setattr", tree, "", linux.AT_EMPTY_PATH, exact, MOUNT_ATTR_SIZE, on={EPERM: locked})
         b.jump(done)
         b.place(locked)
-        change(b, tree, on=options.on, off=options.off)
+        unlocked = linux.MOUNT_ATTR_NOSYMFOLLOW & ~options.on
+        change(b, tree, on=options.on, off=options.off | unlocked)
         b.place(done)
     if options.recursive_on or options.recursive_off:
         change(b, tree, on=options.recursive_on, off=options.recursive_off, tree=True)

@@ -16,11 +16,12 @@ _SCHED_ATTR = "<IIQiIQQQII"  # struct sched_attr, with the two clamps that confi
 _SCHED_ATTR_SIZE = 56
 _SCHEDULER_HINTS = {
     EPERM: "real-time policies and a nice below the runtime's need CAP_SYS_NICE on the host, which no process in a "
-    "user namespace has; SCHED_DEADLINE cannot be used together with linux.resources.cpu.cpus; real-time policies in a "
+    "user namespace has; real-time policies in a "
     "cgroup of version 1 need linux.resources.cpu.realtimeRuntime",
     EINVAL: "the kernel does not know the policy or a flag, or the values do not fit it: see sched_setattr(2)",
     EBUSY: "there is no bandwidth left for this SCHED_DEADLINE process",
 }
+_PINNED = "the process scheduler can't be used together with AllowedCPUs, which linux.resources.cpu.cpus sets"
 IOPRIO_WHO_PGRP = 2
 _IOPRIO_CLASS_SHIFT = 13
 _IO_HINTS = {EPERM: "IOPRIO_CLASS_RT needs CAP_SYS_NICE on the host, which no process in a user namespace has"}
@@ -56,7 +57,10 @@ def scheduler(c: Construction) -> None:
         0,
         0,
     )
-    c.b.purpose("process.scheduler", f"error setting scheduler {row['policy']}", _SCHEDULER_HINTS)
+    hints = _SCHEDULER_HINTS
+    if ((c.linux.get("resources") or {}).get("cpu") or {}).get("cpus"):
+        hints = {**hints, EPERM: _PINNED}
+    c.b.purpose("process.scheduler", f"error setting scheduler {row['policy']}", hints)
     c.b.do("sched_setattr", 0, attributes, 0)
 
 

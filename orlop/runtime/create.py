@@ -91,6 +91,9 @@ class Creation:
         unknown = sorted(name for name in names if known_capability(name) is None)
         if unknown:
             self.options.log("warning", f"ignoring unknown or unavailable capabilities: [{' '.join(unknown)}]")
+        for name in sets.get("ambient") or ():  # type: ignore[attr-defined]
+            if not all(name in (sets.get(place) or ()) for place in ("permitted", "inheritable")):  # type: ignore[operator]
+                self.options.log("warning", f"can't raise ambient capability {name}: operation not permitted")
 
     def state(self, status: str, pid: int) -> dict[str, object]:
         """The state document that hooks read."""

@@ -63,8 +63,15 @@ def hook_failure(program: Program, event: Event) -> HookError:
     if event.kind == events.HOOK_TIMEOUT:
         return HookError(f"{wording}: hook ran past specified timeout of {event.value:.1f}s")
     exited = int.from_bytes(event.payload, "little") == _CLD_EXITED
-    how = f"exit status {event.value}" if exited else f"signal: {event.value}"
+    how = f"exit status {event.value}" if exited else f"signal: {signal_words(event.value)}"
     return HookError(f"{wording}: {how}, stdout: {out}, stderr: {err}")
+
+
+def signal_words(number: int) -> str:
+    """What a signal means, as runc tells it: `killed`, `bad system call`."""
+    from signal import strsignal
+
+    return (strsignal(number) or f"signal {number}").lower()
 
 
 def _tail(fd: int) -> str:

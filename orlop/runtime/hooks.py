@@ -51,7 +51,9 @@ def _run(wording: str, hook: Hook, state: bytes) -> Steps[None]:
         if code is None:
             raise HookError(f"{wording}: hook ran past specified timeout of {hook['timeout']:.1f}s")
         if code:
-            how = f"exit status {code}" if code > 0 else f"signal: {-code}"
+            from orlop.runtime.failure import signal_words
+
+            how = f"exit status {code}" if code > 0 else f"signal: {signal_words(-code)}"
             texts = [
                 os.pread(fd, 4096, max(0, os.fstat(fd).st_size - 4096)).decode("utf-8", "replace") for fd in (out, err)
             ]

@@ -15,6 +15,7 @@ from orlop.state.store import FIFO
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.runtime.options import Options
+    from orlop.runtime.waiting import Steps
 
 _REFUSALS = {
     STOPPED: "cannot start a container that has stopped",
@@ -35,9 +36,12 @@ def start(container_id: str, options: Options) -> None:
             from orlop.runtime.notify import listen
 
             notifications = listen(found.store.path, options)
-        _write(f"{found.store.path}/{FIFO}")
-        os.unlink(f"{found.store.path}/{FIFO}")
-        _poststart(found)
+        fd = _write(f"{found.store.path}/{FIFO}")
+        try:
+            os.unlink(f"{found.store.path}/{FIFO}")
+            _poststart(found, fd)
+        finally:
+            os.close(fd)
     finally:
         os.close(lock)
     if notifications is not None:  # past the lock: until the container is ready other commands must work on it
@@ -45,8 +49,11 @@ def start(container_id: str, options: Options) -> None:
         drive(notifications.forward(pid, pid))
 
 
-def _write(path: str) -> None:
-    """The container's process holds the fifo open to read, so this does not wait; without a reader it is dead."""
+def _write(path: str) -> int:
+    """The container's process holds the fifo open to read, so this does not wait; without a reader it is dead.
+
+    The descriptor that is returned tells an error to those who poll it, once the last reader has closed the fifo.
+    """
     try:
         fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -55,13 +62,22 @@ def _write(path: str) -> None:
         raise OrlopError(f"unable to open {path}: {(error.strerror or '').lower()}") from None
     try:
         os.write(fd, b"0")
-    finally:
+    except BaseException:
         os.close(fd)
+        raise
+    return fd
 
 
-def _poststart(found: Found) -> None:
+def _executed(fd: int) -> Steps[None]:
+    """With poststart hooks the process keeps the fifo until it executes its program, or dies."""
+    yield (fd, None)
+
+
+def _poststart(found: Found, fd: int) -> None:
+    """After the process has executed its program, and before start returns (runtime-spec, config.md "Poststart")."""
     if not _has_poststart(found):
         return
+    drive(_executed(fd))
     from orlop.runtime.hooks import run_hooks
 
     spec = found.config()

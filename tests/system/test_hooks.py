@@ -51,6 +51,17 @@ def test_hooks_run_at_create_start_and_delete(runtime: Runtime, bundle: Bundle, 
     assert order.read_text().split() == list(KINDS)
 
 
+def test_poststart_hooks_wait_until_the_program_is_executed(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    os.mkfifo(place / "go")
+    bundle.bind(place, "/out").hook("startContainer", "cat /out/go").hook("poststart", f"touch {place}/done")
+    with runtime.created(bundle.args("sleep", "1000")) as container:
+        start = runtime.start("start", container.id)
+        with (place / "go").open("w"):  # the startContainer hook runs
+            assert not (place / "done").exists()
+        start.communicate()
+        assert start.returncode == 0 and (place / "done").exists()
+
+
 def test_hooks_of_a_kind_run_in_the_order_of_the_config(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     bundle.bind(place, "/out")
     for kind in KINDS:
@@ -207,7 +218,14 @@ def test_a_hook_that_does_not_exist_is_named(runtime: Runtime, bundle: Bundle, k
 @pytest.mark.parametrize("kind", ["createRuntime", "createContainer", "startContainer"])
 def test_a_hook_that_a_signal_ends_is_told(runtime: Runtime, bundle: Bundle, kind: str) -> None:
     line = runtime.refuses(bundle.hook(kind, "kill -KILL $$").args("true"))
-    assert f"error running {kind} hook #0" in line and "signal: " in line
+    assert f"error running {kind} hook #0" in line and "signal: killed" in line
+
+
+def test_a_start_container_hook_without_environment_has_the_programs(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.set("process.env", ["PATH=/usr/bin:/bin", "ONE=1"]).set("process.user", {"uid": 0, "gid": 0})
+    bundle.hook("startContainer", 'echo "$ONE$HOME"; exit 1').drop("hooks.startContainer[0].env")
+    line = runtime.refuses(bundle.args("true"))
+    assert "stdout: 1/root" in line
 
 
 @pytest.mark.parametrize("kind", ["createRuntime", "createContainer", "startContainer"])

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,30 @@ from tests.system.command import PATIENCE, Container, Runtime, end, error_line, 
 
 SEAL_ALL = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 pytestmark = pytest.mark.usefixtures("clean_host")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [("#!/nowhere/shell\n", "no such file or directory"), ("nothing", "exec format error")]
+)
+def test_after_create_the_container_itself_tells_that_its_program_cannot_run(
+    runtime: Runtime, bundle: Bundle, place: Path, content: str, reason: str
+) -> None:
+    program = place / "program"
+    program.write_text(content)
+    program.chmod(0o755)
+    bundle.bind(place, "/out")
+    container = Container(runtime, bundle.args("/out/program"), runtime.new_id())
+    with tempfile.TemporaryFile() as words:
+        argv = runtime.command("create", "-b", bundle.path, container.id)
+        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
+        try:
+            with container.handle() as pidfd:
+                container.start()
+                wait(pidfd)
+            words.seek(0)
+            assert words.read().decode() == f"exec /out/program: {reason}\n"
+        finally:
+            runtime("delete", "--force", container.id)
 
 
 def test_a_container_lives_from_create_to_delete(runtime: Runtime, bundle: Bundle) -> None:

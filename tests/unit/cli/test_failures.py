@@ -61,6 +61,25 @@ def test_under_the_name_runc_the_prefix_is_runcs(orlop: Call, runtime: Notes) ->
     assert 'msg="runc run failed: no"' in orlop("run", "ID", program="/usr/bin/runc").err
 
 
+@pytest.mark.parametrize(
+    ("words", "answer", "stage"),
+    [
+        (("create", "ID"), "create", "runc create failed: unable to start container process: error during container "
+         "init: "),
+        (("run", "ID"), "run", "runc run failed: unable to start container process: error during container init: "),
+        (("exec", "ID", "ls"), "exec_process", "exec failed: unable to start container process: "),
+        (("start", "ID"), "start", ""),
+    ],
+)  # fmt: skip
+def test_under_the_name_runc_an_error_of_the_process_is_told_as_its_suite_expects(
+    orlop: Call, runtime: Notes, words: tuple[str, ...], answer: str, stage: str
+) -> None:
+    runtime.answers[answer] = MOUNT
+    assert f'msg="{stage}mounts[3]: mount /x: operation' in orlop(*words, program="/usr/sbin/runc").err
+    runtime.answers[answer] = ConfigError("bad")
+    assert "unable to start" not in orlop(*words, program="/usr/sbin/runc").err
+
+
 def test_a_json_line_has_level_message_and_time_first_and_then_what_the_error_knows(
     orlop: Call, runtime: Notes
 ) -> None:

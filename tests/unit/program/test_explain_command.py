@@ -51,7 +51,7 @@ def test_it_prints_every_operation_below_its_field(bundle: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert 'sethostname("explained", 9)' in done.stdout
     assert 'hostname    or: unable to set hostname "explained"' in done.stdout.splitlines()
-    assert done.stdout.splitlines()[-1].endswith('execve(<program>, ["/bin/true"], ["HOME=/"])')
+    assert 'execve(<program>, ["/bin/true"], ["HOME=/"])' in done.stdout
 
 
 def test_the_bundle_can_be_elsewhere_and_the_id_is_the_callers(

@@ -1,0 +1,39 @@
+"""The words of a mount, and what the kernel is asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from orlop.plan.mount_options import MountOptions
+from orlop.program import linux
+
+ACCESS = linux.MOUNT_ATTR__ATIME | linux.MOUNT_ATTR_NODIRATIME
+
+
+@pytest.mark.parametrize("word", ["atime", "diratime", "norelatime", "nostrictatime"])
+def test_to_take_an_access_time_setting_back_leaves_what_there_is(word: str) -> None:
+    options = MountOptions(["bind", word])
+    assert options.touched and not options.on & ACCESS and not options.off & ACCESS
+
+
+@pytest.mark.parametrize(
+    ("words", "on"),
+    [
+        (["relatime"], 0),
+        (["noatime"], linux.MOUNT_ATTR_NOATIME),
+        (["nodiratime"], linux.MOUNT_ATTR_NODIRATIME),
+        (["nodiratime", "strictatime"], linux.MOUNT_ATTR_NODIRATIME | linux.MOUNT_ATTR_STRICTATIME),
+        (["noatime", "nodiratime"], linux.MOUNT_ATTR_NODIRATIME | linux.MOUNT_ATTR_NOATIME),
+        (["nodiratime", "norelatime"], linux.MOUNT_ATTR_NODIRATIME),
+        (["noatime", "strictatime"], linux.MOUNT_ATTR_STRICTATIME),
+    ],
+)
+def test_to_give_one_access_time_setting_replaces_all_of_them(words: list[str], on: int) -> None:
+    options = MountOptions(["bind", *words])
+    assert options.on & ACCESS == on
+    assert options.off & ACCESS == ACCESS & ~(on & linux.MOUNT_ATTR_NODIRATIME)
+
+
+def test_for_a_whole_tree_atime_is_the_kernels_default() -> None:
+    options = MountOptions(["rbind", "ratime"])
+    assert options.recursive_off == linux.MOUNT_ATTR__ATIME and options.recursive_on == linux.MOUNT_ATTR_RELATIME
