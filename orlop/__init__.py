@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from orlop.errors import OrlopError as OrlopError
     from orlop.errors import Problem as Problem
     from orlop.errors import StateError as StateError
+    from orlop.runtime.account import Account as Account
     from orlop.version import VERSION as __version__  # noqa: F401 - a public name, see _HOME
 
 # Public name → the module that has it, and its name there.  Sorted, so that `dir(orlop) == orlop.__all__`.
 _HOME = {
+    "Account": ("orlop.runtime.account", "Account"),
     "CgroupError": ("orlop.errors", "CgroupError"),
     "ConfigError": ("orlop.errors", "ConfigError"),
     "Container": ("orlop.container", "Container"),

@@ -17,7 +17,10 @@ from orlop.runtime.options import Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from resource import struct_rusage
     from types import TracebackType
+
+    from orlop.runtime.account import Account
 
 _SIGTERM = 15
 
@@ -35,6 +38,8 @@ class Container:
         self._options = Options(root=root)
         self._pid = 0
         self._code: int | None = None
+        self._account: Account | None = None
+        self._began = 0
         self.state()
 
     @classmethod
@@ -66,6 +71,7 @@ class Container:
         """Let the program run.  Raises StateError unless the container is created."""
         from orlop.runtime.start import start
 
+        self._began = time.monotonic_ns()
         start(self.id, self._options)
 
     def wait(self, timeout: float | None = None) -> int | None:
@@ -86,10 +92,40 @@ class Container:
                 return None
         finally:
             os.close(pidfd)
-        _, status = os.waitpid(self._pid, 0)
+        _, status, usage = os.wait4(self._pid, 0)
         self._code = os.waitstatus_to_exitcode(status)
         self._pid = 0
+        self._settle(status, usage)
         return self._code
+
+    @property
+    def account(self) -> Account | None:
+        """How the container ended, and what it used; None while it lives.
+
+        Of one that this program has not waited for it holds what its cgroup tells.  Raises NotFound when it was deleted
+        before anybody looked.
+        """
+        if self._account is None:
+            from orlop.runtime.account import collect, kept
+            from orlop.runtime.container import STOPPED, Found
+
+            found = Found(self.id, self._options)
+            if found.status() == STOPPED:
+                self._account = kept(found.store) or collect(found.record, found.cgroup)
+        return self._account
+
+    def _settle(self, status: int, usage: struct_rusage) -> None:
+        """Draw up the account, and keep it for others, as long as there is a place for it."""
+        from orlop.runtime.account import collect, elapsed, keep
+        from orlop.runtime.container import Found
+
+        try:
+            found = Found(self.id, self._options)
+            wall_time = elapsed(self._began) if self._began else None
+            self._account = collect(found.record, found.cgroup, status=status, usage=usage, wall_time=wall_time)
+            keep(found.store, self._account)
+        except OrlopError:  # deleted meanwhile
+            return
 
     def exec(self, *args: str, env: list[str] | None = None, cwd: str | None = None) -> int:
         """Run a further process in the container, with this program's standard streams; its exit code, or minus a

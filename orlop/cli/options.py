@@ -51,6 +51,9 @@ def options(args: Args, *, log: Callable[[str, str], None] | None = None) -> Opt
     pid_file = args.text("pid-file")
     if pid_file:
         pid_file = os.path.abspath(pid_file)  # as seen from here, not from the bundle
+    account = args.text("account")
+    if account:
+        account = os.path.abspath(account)
     bundle = args.text("bundle")
     if bundle:
         _enter(bundle)
@@ -70,6 +73,7 @@ def options(args: Args, *, log: Callable[[str, str], None] | None = None) -> Opt
         preserve_fds=args.number("preserve-fds"),
         detach=args.flag("detach"),
         keep=args.flag("keep"),
+        account=account or None,
         ignore_paused=args.flag("ignore-paused"),
         log=log or context.log,
         listen_fds=_listen_fds() if "bundle" in args.values else 0,

@@ -15,22 +15,30 @@ from orlop.cli.options import (
     container_id,
     options,
 )
+from orlop.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.cli.flags import Args, Flag
 
+ACCOUNT: Flag = ("account", "", "text", "", "write how it ended and what it used to this file, as JSON")
 KEEP: Flag = ("keep", "", "bool", False, "keep the state and the cgroup when the process has ended")
 NO_SUBREAPER: Flag = ("no-subreaper", "", "bool", False, "do not reap the orphans of the container")
 
 FLAGS = (
-    BUNDLE, CONSOLE_SOCKET, PIDFD_SOCKET, DETACH, KEEP, PID_FILE, NO_SUBREAPER, NO_PIVOT, NO_NEW_KEYRING, PRESERVE_FDS,
+    ACCOUNT, BUNDLE, CONSOLE_SOCKET, PIDFD_SOCKET, DETACH, KEEP, PID_FILE, NO_SUBREAPER, NO_PIVOT, NO_NEW_KEYRING,
+    PRESERVE_FDS,
 )  # fmt: skip
 
 
 def run(args: Args) -> int:
     from orlop.runtime.run import run
 
+    if args.text("account") and args.flag("detach"):
+        hint = (
+            "leave out --detach; what is known of a detached container is shown by the command state when it has ended"
+        )
+        raise ConfigError("--account needs a container in the foreground", hint=hint)
     return run(container_id(args), options(args))
 
 
@@ -43,6 +51,7 @@ COMMAND = Command(
 Creates a container of the bundle and starts its process, which is the one that
 process.args of config.json names. Signals are passed on to it, and the exit
 status is its own, or 128 and the number of the signal that ended it. Then the
-container is deleted. With --detach, returns once the process is started.
+container is deleted. --account keeps how it ended, whether for want of memory,
+and what it used. With --detach, returns once the process is started.
 """,
 )

@@ -41,7 +41,7 @@ _CGROUPS = "/sys/fs/cgroup"
 class Creation:
     """A container while it is created: what there is to undo, and, in the end, what there is to keep."""
 
-    __slots__ = ("bundle", "cgroup", "launch", "layout", "options", "placed", "record", "store", "terminal")
+    __slots__ = ("began", "bundle", "cgroup", "launch", "layout", "options", "placed", "record", "store", "terminal")
 
     def __init__(self, container_id: str, options: Options) -> None:
         """Read and check everything that can be checked before anything is made."""
@@ -65,6 +65,7 @@ class Creation:
         )
         self.placed = False
         self.launch: Launch | None = None
+        self.began = 0  # when the program was let go, by time.monotonic_ns()
         self.record = Record(
             container_id,
             self.bundle.path,

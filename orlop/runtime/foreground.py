@@ -13,6 +13,8 @@ from orlop import system as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from resource import struct_rusage
+
     from orlop.runtime.console import Terminal
 
 _SIGCHLD, _SIGWINCH, _SIGURG, _SIGKILL, _SIGSTOP, _SIGPIPE = 17, 28, 23, 9, 19, 13
@@ -23,7 +25,12 @@ _CAUGHT = [number for number in range(1, 65) if number not in _OWN]
 
 
 class Foreground:
-    """Signals are held back from the moment this is made until `close`."""
+    """Signals are held back from the moment this is made until `close`.
+
+    `ended` is what wait4(2) has told of the process: its status, and what it used.
+    """
+
+    ended: tuple[int, struct_rusage] | None = None
 
     def __init__(self, *, terminal: bool) -> None:
         self._terminal = terminal
@@ -61,7 +68,7 @@ class Foreground:
         if self._held is not None:
             return self._wait_with_terminal(pid, self._held)
         while True:
-            status = _ended(pid)
+            status = self._reap(pid)
             if status is not None:
                 return status
             _forward(pid, _signal.sigwaitinfo(_CAUGHT).si_signo)
@@ -72,7 +79,7 @@ class Foreground:
         copier = Copier(terminal.master)
         is_open = True
         while True:
-            status = _ended(pid)
+            status = self._reap(pid)
             if status is not None:
                 copier.drain()
                 return status
@@ -90,16 +97,16 @@ class Foreground:
                     else:
                         _forward(pid, number)
 
+    def _reap(self, pid: int) -> int | None:
+        found, status, usage = os.wait4(pid, os.WNOHANG)
+        if not found:
+            return None
+        self.ended = status, usage
+        return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
 
 def _noted(number: int, frame: object) -> None:
     """A handler, so that the wakeup descriptor is written to."""
-
-
-def _ended(pid: int) -> int | None:
-    found, status = os.waitpid(pid, os.WNOHANG)
-    if not found:
-        return None
-    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
 def _forward(pid: int, number: int) -> None:

@@ -21,6 +21,7 @@ class Options:
     """
 
     __slots__ = (
+        "account",
         "bundle",
         "console_socket",
         "detach",
@@ -58,6 +59,7 @@ class Options:
         preserve_fds: int = 0,
         detach: bool = False,
         keep: bool = False,
+        account: str | None = None,
         ignore_paused: bool = False,
         log: Callable[[str, str], None] = _silent,
         listen_fds: int = 0,
@@ -78,6 +80,7 @@ class Options:
         self.preserve_fds = preserve_fds
         self.detach = detach
         self.keep = keep
+        self.account = account
         self.ignore_paused = ignore_paused
         self.log = log
         self.listen_fds = listen_fds

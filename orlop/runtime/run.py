@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 from orlop import system as os
+from orlop.errors import OrlopError
 from orlop.runtime.create import Creation, check_console
 from orlop.runtime.destroy import destroy
 from orlop.runtime.foreground import Foreground
@@ -10,6 +13,7 @@ from orlop.runtime.waiting import drive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from orlop.runtime.account import Destination
     from orlop.runtime.launch import Launch
     from orlop.runtime.options import Options
     from orlop.runtime.waiting import Steps
@@ -25,16 +29,46 @@ def run(container_id: str, options: Options) -> int:
     if options.detach:
         drive(_start(creation, options)).release()
         return 0
+    destination = _destination(options)
     foreground = Foreground(terminal=creation.terminal)
     try:
         launch = drive(_start(creation, options, foreground))
         try:
-            return foreground.wait(launch.pid)
+            status = foreground.wait(launch.pid)
+            if destination is not None or options.keep:
+                _account(creation, options, foreground, destination)
+            return status
         finally:
             launch.close_terminal()
             drive(_end(creation, options))
     finally:
         foreground.close()
+        if destination is not None:
+            destination.abandon()
+
+
+def _destination(options: Options) -> Destination | None:
+    if options.account is None:
+        return None
+    from orlop.runtime.account import Destination
+
+    return Destination(options.account)
+
+
+def _account(creation: Creation, options: Options, foreground: Foreground, destination: Destination | None) -> None:
+    """Tell how the container ended and what it used.  It has run: its exit status is not lost over this."""
+    from orlop.runtime.account import collect, elapsed, keep
+
+    assert foreground.ended is not None
+    status, usage = foreground.ended
+    account = collect(creation.record, creation.cgroup, status=status, usage=usage, wall_time=elapsed(creation.began))
+    try:
+        if destination is not None:
+            destination.write(account)
+        if options.keep and creation.store.exists():
+            keep(creation.store, account)
+    except OrlopError as error:
+        options.log("error", str(error))
 
 
 def _start(creation: Creation, options: Options, foreground: Foreground | None = None) -> Steps[Launch]:
@@ -56,6 +90,7 @@ def _start(creation: Creation, options: Options, foreground: Foreground | None =
             from orlop.runtime.notify import listen
 
             notifications = listen(creation.store.path, options)
+        creation.began = time.monotonic_ns()
         yield from launch.go()
         if (creation.bundle.spec.get("hooks") or {}).get("poststart"):
             from orlop.runtime.hooks import run_hooks

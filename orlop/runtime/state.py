@@ -11,8 +11,16 @@ if TYPE_CHECKING:
 
 
 def state(container_id: str, options: Options) -> dict[str, object]:
-    """The state document (runtime-spec, "State"), with the keys that runc adds.  Raises NotFound."""
-    return describe(Found(container_id, options))
+    """The state document (runtime-spec, "State"), with the keys that runc adds, and for a container that has ended
+    its final account, as far as it is known.  Raises NotFound."""
+    found = Found(container_id, options)
+    document = describe(found)
+    if document["status"] == STOPPED:
+        from orlop.runtime.account import collect, kept
+
+        account = kept(found.store) or collect(found.record, found.cgroup)
+        document["account"] = account.as_document()
+    return document
 
 
 def describe(found: Found, owner: str = "") -> dict[str, object]:

@@ -1,0 +1,84 @@
+"""What a cgroup tells at the end of a container: peaks and sums, of either version and of both on a hybrid host."""
+
+from __future__ import annotations
+
+from orlop import system as os
+from orlop.cgroup.stats.read import Reader, devices, io, member, number
+from orlop.errors import CgroupError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orlop.cgroup.stats.read import Source
+
+_MICRO = 1_000
+_TICK = 10_000_000
+
+# Key: its place on version 1, on version 2.  Memory in bytes, times in nanoseconds.
+_FINAL: tuple[tuple[str, Source | None, Source | None], ...] = (
+    ("memory_peak", number("memory.max_usage_in_bytes"), number("memory.peak")),  # kernel 5.19
+    ("oom_kills", None, member("memory.events", "oom_kill")),
+    ("cpu_total", number("cpuacct.usage"), member("cpu.stat", "usage_usec", _MICRO)),
+    ("cpu_user", member("cpuacct.stat", "user", _TICK), member("cpu.stat", "user_usec", _MICRO)),
+    ("cpu_system", member("cpuacct.stat", "system", _TICK), member("cpu.stat", "system_usec", _MICRO)),
+    ("cpu_throttled", member("cpu.stat", "throttled_time"), member("cpu.stat", "throttled_usec", _MICRO)),
+    ("pids_peak", number("pids.peak"), number("pids.peak")),  # kernel 6.1, version 1 with it
+    ("pids_refused", member("pids.events", "max"), member("pids.events", "max")),
+)
+_BYTES = (
+    devices("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"),
+    io({"rbytes": "Read", "wbytes": "Write"}),
+    ("io_read", "io_written"),
+)
+_OPERATIONS = (
+    devices("blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced"),
+    io({"rios": "Read", "wios": "Write"}),
+    ("io_reads", "io_writes"),
+)
+# These a version 2 cgroup counts without its controller, and finer than version 1 does, by ticks.
+_ALWAYS = frozenset(("cpu_total", "cpu_user", "cpu_system"))
+
+
+def final(paths: Mapping[str, str]) -> dict[str, int]:
+    """Read the final numbers; what the kernel does not tell has no key.  Does not block, and never raises: an account
+    with a gap is better than none."""
+    found: dict[str, int] = {}
+    v1 = Reader({name: path for name, path in paths.items() if name}, lenient=True)
+    v2 = Reader({"": paths[""]} if "" in paths else {}, lenient=True)
+    unified = tuple(paths) == ("",)
+    for key, old, new in _FINAL:
+        value = _look(new, v2) if unified or key in _ALWAYS else None
+        if value is None and not unified:
+            value = _look(old, v1)
+        if isinstance(value, int):
+            found[key] = value
+    for old, new, names in (_BYTES, _OPERATIONS):
+        rows = _look(new, v2) if unified else _look(old, v1)
+        if isinstance(rows, list):
+            for name, operation in zip(names, ("Read", "Write"), strict=True):
+                found[name] = sum(row["value"] for row in rows if row["op"] == operation)
+    if memory := paths.get("memory"):
+        kills = _kills(memory)
+        if kills is not None:
+            found["oom_kills"] = kills
+    return found
+
+
+def _look(source: Source | None, reader: Reader) -> object:
+    try:
+        return source.look(reader) if source else None
+    except CgroupError:
+        return None
+
+
+def _kills(path: str) -> int | None:
+    """Version 1 counts a kill in the very cgroup of who was killed, and not in those above it."""
+    own = _look(member("memory.oom_control", "oom_kill"), Reader({"": path}, lenient=True))
+    if not isinstance(own, int):
+        return None
+    try:
+        below = [entry.path for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return own
+    return own + sum(_kills(each) or 0 for each in below)
