@@ -129,7 +129,8 @@ def test_the_account_is_kept_with_the_state(runtime: Runtime, bundle: Bundle) ->
 def test_the_library_gives_the_account(runtime: Runtime, bundle: Bundle) -> None:
     name = runtime.new_id()
     with orlop.Container.create(name, str(bundle.shell("kill -USR1 $$; exit 0").path), root=str(runtime.root)) as box:
-        assert box.account is None
+        before = box.account
+        assert before is None
         box.start()
         code = box.wait()
         found = box.account
