@@ -10,7 +10,7 @@ set -eu
 : "${LAB:?set it to a command that runs another in a machine, with this directory as /work}"
 cd "$(dirname "$0")/.."
 test -x build/orlop || make
-python=build/venv/bin/python
+python=${PYTEST_PYTHON:-build/venv/bin/python}
 test -x $python || python=python3
 site=build/lab-site
 rm -rf $site
@@ -23,6 +23,6 @@ test $# -gt 0 || set -- tests/system
 # shellcheck disable=SC2086,SC2016  # LAB is a command with flags; the script is the other machine's
 exec $LAB -- sh -c '
     cd /work
-    python3 tools/interpreter.py > build/orlop.python
+    test ! -w build/orlop.python || python3 tools/interpreter.py > build/orlop.python
     export PYTHONPATH=/work/build/lab-site PYTHONDONTWRITEBYTECODE=1
     exec python3 -m pytest -q -p no:cacheprovider "$@"' sh "$@"

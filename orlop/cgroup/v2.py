@@ -79,6 +79,8 @@ class CgroupV2(Cgroup):
         return self.paths.get("")
 
     def device_program(self, resources: Resources | None, device_paths: Collection[str] = ()) -> bytes | None:
+        if self.rootless and not _may_load_filters():
+            return None
         from orlop.cgroup import device_program, devices
 
         return device_program.program(devices.policy(resources, device_paths))
@@ -128,6 +130,9 @@ class CgroupV2(Cgroup):
             error.message = (
                 "rootless needs no limits + no cgrouppath when no permission is granted for cgroups: " + error.message
             )
+            error.hint = (
+                "use --systemd-cgroup, or begin in a cgroup of your own: systemd-run --user --scope -p Delegate=yes"
+            )
             raise error
         self.paths = {}
 
@@ -146,6 +151,13 @@ class CgroupV2(Cgroup):
                 _enable_below(here)
                 here += "/" + name
                 _check_type(here, writes)
+
+
+def _may_load_filters() -> bool:
+    """The kernel lets only root of the host attach a device filter; others open just what the file modes allow."""
+    from orlop.host.user_namespace import in_user_namespace
+
+    return os.geteuid() == 0 and not in_user_namespace()
 
 
 def _enable_below(path: str) -> None:
