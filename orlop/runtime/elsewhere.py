@@ -1,8 +1,9 @@
-"""Where `exec` goes when the container's own cgroup takes no process.
+"""Where and how `exec` joins version 2 when the container's cgroup takes no process by CLONE_INTO_CGROUP.
 
-On version 2 a cgroup that hands controllers to its children holds no process itself (cgroups(7), "no internal
-processes").  A container that manages its cgroup, with systemd for one, becomes such a one: its init has moved further
-down, and there a further process goes too.
+A cgroup that hands controllers to its children holds no process itself (cgroups(7), "no internal processes").  A
+container that manages its cgroup, with systemd for one, becomes such a one: its init has moved further down, and there
+a further process goes too.  And a cgroup that was given to the user of a user namespace is refused to whoever has
+joined that namespace with other ids; a file that was opened before asks for the rights of its opener.
 """
 
 from __future__ import annotations
@@ -16,21 +17,25 @@ from orlop.host.probe import read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from orlop.cgroup.base import Below
     from orlop.runtime.container import Found
 
 # It has controllers for its children, or was removed.
 _TAKES_NONE = (errno.EBUSY, errno.EOPNOTSUPP, errno.ENOENT, errno.ENODEV)
 
 
-def cgroup_of_init(found: Found, error: KernelError) -> str | None:
-    """Return the cgroup of the container's init, if it can take a process that `error` kept out of the container's.
-
-    None where the error has another reason, or init has left the container's cgroup.
-    """
-    recorded = found.record.cgroup_paths.get("")
-    if error.errno not in _TAKES_NONE or not (error.call == "clone3" or error.field == "linux.cgroupsPath"):
+def another_cgroup(found: Found, below: Below | None, error: KernelError) -> str | None:
+    """Return the cgroup to join by its cgroup.procs after `error`; None where that would not help."""
+    if error.call == "clone3" and error.errno in (errno.EACCES, errno.EPERM):
+        return found.cgroup.clone_into(below)
+    if below or error.errno not in _TAKES_NONE or not (error.call == "clone3" or error.field == "linux.cgroupsPath"):
         return None
-    version_2 = layout().v2
+    return _of_init(found)
+
+
+def _of_init(found: Found) -> str | None:
+    """Return the cgroup of the container's init, where it is below that of the container."""
+    recorded, version_2 = found.record.cgroup_paths.get(""), layout().v2
     if not recorded or not version_2:
         return None
     try:
@@ -39,7 +44,6 @@ def cgroup_of_init(found: Found, error: KernelError) -> str | None:
         return None
     for line in lines:
         if line.startswith("0::"):
-            root = version_2.root.rstrip("/")
-            path = version_2.mount + line[3:].removeprefix(root)
+            path = version_2.mount + line[3:].removeprefix(version_2.root.rstrip("/"))
             return path if path.startswith(recorded + "/") and os.path.isdir(path) else None
     return None

@@ -92,22 +92,20 @@ def _somewhere(
     request: ExecRequest,
     options: Options,
 ) -> int:
-    """Start it in the container's cgroup; where that takes no process, and no other one is asked for, beside init."""
+    """Start it in the container's cgroup; where that takes no process, somewhere else or in another way."""
     found = Found(container_id, options)
-    try:
-        return start(found, request, options, None)
-    except KernelError as error:
-        if request.cgroup:
-            raise
-        from orlop.runtime.elsewhere import cgroup_of_init
+    directory = None
+    while True:
+        try:
+            return start(found, request, options, directory)
+        except KernelError as error:
+            from orlop.runtime.elsewhere import another_cgroup
 
-        directory = cgroup_of_init(found, error)
-        if directory is None:
-            raise
-        options.log(
-            "debug", f"the container's cgroup takes no process ({error}): joining that of its init, {directory}"
-        )
-    return start(found, request, options, directory)
+            another = another_cgroup(found, request.cgroup, error)
+            if another in (None, directory):
+                raise
+            directory = another
+            options.log("debug", f"joining the cgroup {directory} by its files: {error}")
 
 
 def _exec(found: Found, request: ExecRequest, options: Options, directory: str | None) -> int:
@@ -137,7 +135,7 @@ def _spawn(found: Found, request: ExecRequest, options: Options, directory: str 
 
 
 def _launch(found: Found, request: ExecRequest, options: Options, directory: str | None) -> tuple[Launch, int]:
-    """What there is to run, and a pidfd of the container's init.  `directory`: instead of the version 2 cgroup."""
+    """What there is to run, and a pidfd of the container's init.  `directory` is a cgroup to join by its files."""
     check_preserved(options)
     status = found.status()
     if status == STOPPED:
@@ -155,8 +153,8 @@ def _launch(found: Found, request: ExecRequest, options: Options, directory: str
             container_id=found.record.id,
             control=3 + options.preserve_fds + options.listen_fds,
             cgroup=CgroupEntry(
-                tasks=found.cgroup.join_files(request.cgroup),
-                directory=directory or found.cgroup.clone_into(request.cgroup),
+                tasks=found.cgroup.join_files(request.cgroup) + ((f"{directory}/cgroup.procs",) if directory else ()),
+                directory=None if directory else found.cgroup.clone_into(request.cgroup),
                 asks=found.cgroup.attaches(request.cgroup),
             ),
             new_keyring=False,

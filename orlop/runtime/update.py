@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orlop import system as os
-from orlop.errors import OrlopError, StateError
+from orlop.errors import StateError
 from orlop.runtime.container import STOPPED, Found
 from orlop.runtime.merge import ignored, merged
 
@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from orlop.runtime.options import Options
 
 KERNEL_MEMORY = "Kernel memory settings are ignored and will be removed"
-
-# What is asked for, where the kernel tells that it can do that, what is said when it cannot.
-_RDT = (
-    ("l3 cache schema", ("L3", "L3CODE"), "Intel RDT/CAT: l3 cache schema is not enabled"),
-    ("memory bandwidth schema", ("MB",), "Intel RDT/MBA: memory bandwidth schema is not enabled"),
-)
 
 
 def update(
@@ -34,7 +28,11 @@ def update(
     try:
         if found.status() == STOPPED:
             raise StateError(f"container not running: {container_id}")
-        _check_rdt(l3_cache_schema, mem_bw_schema)
+        schemata = None
+        if l3_cache_schema or mem_bw_schema:
+            from orlop.runtime.schemata import Schemata
+
+            schemata = Schemata(found.record, l3_cache_schema, mem_bw_schema)
         before = found.resources()
         for name in ignored(before, change):
             options.log("warning", f"linux.resources.{name} cannot be updated and stays as it is")
@@ -42,18 +40,14 @@ def update(
         if isinstance(memory, dict) and (memory.get("kernel") or memory.get("kernelTCP")):
             options.log("warning", KERNEL_MEMORY)
         after = merged(before, change)
-        found.cgroup.update(after, before)
+        if schemata:
+            schemata.apply()
+        try:
+            found.cgroup.update(after, before)
+        except BaseException:
+            if schemata:
+                schemata.undo()
+            raise
         found.store.save_resources(after)
     finally:
         os.close(lock)
-
-
-def _check_rdt(*schemas: str) -> None:
-    for schema, (name, resources, disabled) in zip(schemas, _RDT, strict=True):
-        if not schema:
-            continue
-        if not any(os.path.isdir(f"/sys/fs/resctrl/info/{resource}") for resource in resources):
-            hint = "a processor with this feature, and resctrl mounted on /sys/fs/resctrl, are needed"
-            raise OrlopError(disabled, hint=hint)
-        message = "updating a non-existent Intel RDT configuration is not supported"
-        raise OrlopError(message, hint=f"a {name} needs a container that was created with linux.intelRdt")
