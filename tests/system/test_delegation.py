@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.bundles import Bundle
-from tests.system.command import Container, Runtime, error_line
+from tests.system.command import Container, Runtime, end, error_line
 from tests.system.limits import UNIFIED, cgroup_file, need
 
 pytestmark = [
@@ -27,14 +27,18 @@ def make_inner(container: Container) -> Path:
     return inner
 
 
-def test_exec_joins_init_where_the_cgroup_itself_takes_no_process(runtime: Runtime, bundle: Bundle) -> None:
+def test_exec_joins_init_where_the_cgroup_itself_takes_no_process(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
     need("memory", "pids")
     with runtime.running(bundle.args("sleep", "1000")) as container:
         make_inner(container)
         (line,) = container.shell("cat /proc/self/cgroup")
         assert line.endswith("/inner")
-        runtime("exec", "-d", container.id, "sleep", "1000")
-        assert len((cgroup_file(container, "pids", "cgroup.procs")).read_text().split()) == 2
+        runtime("exec", "-d", "--pid-file", place / "pid", container.id, "sleep", "1000")
+        pid = (place / "pid").read_text()
+        assert pid in cgroup_file(container, "pids", "cgroup.procs").read_text().split()
+        end(int(pid))
 
 
 def test_exec_into_a_named_cgroup_goes_nowhere_else(runtime: Runtime, bundle: Bundle) -> None:
