@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from orlop import system as os
 from orlop.cli.context import FLAGS, Context
-from orlop.cli.flags import check_positionals, parse
-from orlop.cli.table import canonical, load
+from orlop.cli.flags import UsageError, check_positionals, parse
+from orlop.cli.table import UnknownCommand, canonical, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,12 @@ def main(argv: list[str]) -> int:
             from orlop.cli.version import show
 
             return show(context.program)
+        if not args.rest and not args.flag("help") and os.path.exists("config.json"):
+            from orlop.cli.old import old_call
+
+            status = old_call(context, argv)
+            if status is not None:
+                return status
         if args.flag("help") or not args.rest:
             from orlop.cli.help import show_program
 
@@ -40,6 +46,12 @@ def main(argv: list[str]) -> int:
             return show_command(context.program, name, command)
         check_positionals(context.program, name, len(args.rest), command.positionals)
         return command.run(args)
+    except (UsageError, UnknownCommand) as error:
+        from orlop.cli.failure import told
+        from orlop.cli.old import old_call
+
+        status = old_call(context, argv)
+        return told(error, context, name, command) if status is None else status
     except BaseException as error:
         from orlop.cli.failure import told
 

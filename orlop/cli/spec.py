@@ -61,6 +61,12 @@ def write_new(path: str, text: str) -> None:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except FileExistsError:
+        if path == "config.json":  # perhaps it is the shell's, for `spec > config.json` as runc 0.0.3 wants it
+            from orlop.cli.old import is_output, show_spec
+
+            if is_output(path):
+                show_spec()
+                return
         raise ConfigError(f"File {os.path.basename(path)} exists. Remove it first") from None
     except OSError as error:
         raise refused(error, "--bundle", "open", path) from None

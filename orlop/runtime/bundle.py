@@ -22,32 +22,32 @@ class Bundle:
 
     __slots__ = ("data", "path", "rootfs", "spec")
 
-    def __init__(self, path: str | None) -> None:
-        """Read and check it.  Raises ConfigError."""
+    def __init__(self, path: str | None, config: str | None = None) -> None:
+        """Read and check it; `config` is another file than config.json in it.  Raises ConfigError."""
         self.path = os.path.abspath(path or ".")
-        self.data = self._read()
+        self.data = self._read(os.path.join(self.path, config or CONFIG))
         self.spec: Spec = load(self.data, device=_device)
         if b"pre-draft" in self.data:
             self.data = _converted(self.spec)
         resolve(self.spec, self.path)
         self.rootfs = self._rootfs()
 
-    def _read(self) -> bytes:
+    def _read(self, file: str) -> bytes:
         try:
-            fd = os.open(f"{self.path}/{CONFIG}", os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR):
                 hint = "make one with the command `spec`, or name the bundle with --bundle"
-                message = f"JSON specification file {CONFIG} not found in {self.path}"
+                message = f"JSON specification file {os.path.basename(file)} not found in {os.path.dirname(file)}"
                 raise ConfigError(message, hint=hint) from None
-            raise ConfigError(f"unable to read {self.path}/{CONFIG}: {(error.strerror or '').lower()}") from None
+            raise ConfigError(f"unable to read {file}: {(error.strerror or '').lower()}") from None
         try:
             parts = []
             while part := os.read(fd, 1 << 20):
                 parts.append(part)
             return b"".join(parts)
         except OSError as error:
-            raise ConfigError(f"unable to read {self.path}/{CONFIG}: {(error.strerror or '').lower()}") from None
+            raise ConfigError(f"unable to read {file}: {(error.strerror or '').lower()}") from None
         finally:
             os.close(fd)
 

@@ -48,7 +48,7 @@ class Creation:
         check_id(container_id)
         check_preserved(options)
         self.options = options
-        self.bundle = Bundle(options.bundle)
+        self.bundle = Bundle(options.bundle, options.config)
         spec = self.bundle.spec
         self.terminal = bool(spec["process"].get("terminal"))
         self.store = Store(os.path.abspath(options.root), container_id)

@@ -14,6 +14,8 @@ def _silent(level: str, message: str) -> None:
 class Options:
     """The options of a command; each has the meaning of the flag of that name (docs, or `orlop COMMAND --help`).
 
+    `config` is another file than config.json in the bundle.
+
     `log` is called with a level (`debug`, `info`, `warning`, `error`) and a message.  `preserve_fds` counts
     descriptors from 3 on that the container gets; `listen_fds` those of socket activation, which come before them, and
     `listen_names` their names.  `notify_socket` is the service manager's, which is told when the container is ready.
@@ -23,6 +25,7 @@ class Options:
     __slots__ = (
         "account",
         "bundle",
+        "config",
         "console_socket",
         "detach",
         "ignore_paused",
@@ -65,12 +68,14 @@ class Options:
         listen_fds: int = 0,
         listen_names: str = "",
         notify_socket: str | None = None,
+        config: str | None = None,
         user_bus: tuple[str | None, str | None] = (None, None),
     ) -> None:
         self.root = root
         self.systemd_cgroup = systemd_cgroup
         self.rootless = rootless
         self.bundle = bundle
+        self.config = config
         self.console_socket = console_socket
         self.pidfd_socket = pidfd_socket
         self.pid_file = pid_file
