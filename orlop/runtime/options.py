@@ -14,12 +14,11 @@ def _silent(level: str, message: str) -> None:
 class Options:
     """The options of a command; each has the meaning of the flag of that name (docs, or `orlop COMMAND --help`).
 
-    `config` is another file than config.json in the bundle.
-
-    `log` is called with a level (`debug`, `info`, `warning`, `error`) and a message.  `preserve_fds` counts
-    descriptors from 3 on that the container gets; `listen_fds` those of socket activation, which come before them, and
-    `listen_names` their names.  `notify_socket` is the service manager's, which is told when the container is ready.
-    `user_bus` holds $DBUS_SESSION_BUS_ADDRESS and $XDG_RUNTIME_DIR, by which a user's own systemd is found.
+    `config` is another file than config.json in the bundle. `log` is called with a level (`debug`, `info`, `warning`,
+    `error`) and a message. `preserve_fds` counts descriptors from 3 on that the container gets; `listen_fds` those of
+    socket activation, which come before them, and `listen_names` their names. `notify_socket` is the service
+    manager's, which is told when the container is ready. `user_bus` holds $DBUS_SESSION_BUS_ADDRESS and
+    $XDG_RUNTIME_DIR, by which a user's own systemd is found.
     """
 
     __slots__ = (

@@ -83,7 +83,7 @@ def test_commands_act_on_the_name_of_the_directory(orlop: Call, config: Path, co
 
 
 def test_events_without_an_id_is_a_usage_error_where_nothing_is_old(orlop: Call, elsewhere: Path) -> None:
-    assert '"events" requires exactly 1 argument(s)' in orlop("events").err
+    assert "requires exactly 1 argument(s)" in orlop("events").err
 
 
 def test_spec_is_printed_where_the_shell_writes_it_to_config_json(elsewhere: Path) -> None:
