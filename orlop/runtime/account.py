@@ -53,6 +53,7 @@ class Account:
         "cpu_user",
         "cpu_system",
         "cpu_throttled",
+        "cpu_throttled_periods",
         "io_read",
         "io_written",
         "io_reads",
@@ -80,6 +81,7 @@ class Account:
         cpu_user: int | None
         cpu_system: int | None
         cpu_throttled: int | None
+        cpu_throttled_periods: int | None
         io_read: int | None
         io_written: int | None
         io_reads: int | None

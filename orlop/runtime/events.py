@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from orlop.cgroup import files
 from orlop.cgroup.stats import shape
 from orlop.cgroup.stats.collect import statistics
 from orlop.errors import CgroupError, StateError
@@ -36,8 +37,21 @@ def sample(found: Found, *, old: bool = False) -> dict[str, object]:
         message = f"container {found.record.id} has no cgroup, so nobody counts what it uses"
         raise CgroupError(2, message, field="linux.cgroupsPath", hint="a rootless runtime needs a delegated cgroup")
     values = statistics(paths, lenient=found.record.rootless)
+    if found.record.intel_rdt_path:
+        values["intel_rdt"] = _rdt(found)
     data = shape.old(values) if old else shape.current(values)
     return {"type": "stats", "id": found.record.id, "data": data}
+
+
+def _rdt(found: Found) -> dict[str, object]:
+    from orlop.host import resctrl, resctrl_stats
+
+    try:
+        return resctrl_stats.statistics(resctrl.place(), found.record.intel_rdt_path, found.record.intel_rdt_mon_path)
+    except OSError as error:
+        code = error.errno or 0
+        message = f"cannot read the statistics of {found.record.intel_rdt_path}: {files.reason(code)}"
+        raise CgroupError(code, message, field="linux.intelRdt", path=found.record.intel_rdt_path) from None
 
 
 def stream(

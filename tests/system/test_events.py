@@ -77,13 +77,12 @@ def test_statistics_are_what_the_files_say(runtime: Runtime, bundle: Bundle) -> 
 
 
 def test_a_busy_loop_under_a_quota_is_throttled(runtime: Runtime, bundle: Bundle) -> None:
-    bundle.set("linux.resources.cpu", {"quota": 5000, "period": 10000}).args("sleep", "1000")
+    bundle.set("linux.resources.cpu", {"quota": 1000, "period": 20000}).args("sleep", "1000")
     with runtime.running(bundle) as container:
-        container.shell("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")
+        container.shell("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
         throttling = statistics(container)["cpu"]["throttling"]
         assert isinstance(throttling, dict)
-        assert throttling["throttledPeriods"] > 0
-        assert throttling["throttledTime"] > 0
+        assert 0 < throttling["throttledPeriods"] <= throttling["periods"]  # not the time: a busy host takes it anyway
 
 
 class Stream:

@@ -85,7 +85,7 @@ def _count_processes(found: Values, path: str) -> None:
 
 def _hugetlb(found: Values, reader: Reader, huge_pages: str, version: int) -> None:
     sizes = page_sizes(huge_pages) if reader.directory("hugetlb") else []
-    for size in sizes:
+    for size in sorted(sizes):  # by their text, the order that Go gives a map
         values: Values = {}
         for row in HUGETLB:
             names = [f"hugetlb.{size}.{name}" for name in row[1 + version]]

@@ -23,6 +23,7 @@ _FINAL: tuple[tuple[str, Source | None, Source | None], ...] = (
     ("cpu_user", member("cpuacct.stat", "user", _TICK), member("cpu.stat", "user_usec", _MICRO)),
     ("cpu_system", member("cpuacct.stat", "system", _TICK), member("cpu.stat", "system_usec", _MICRO)),
     ("cpu_throttled", member("cpu.stat", "throttled_time"), member("cpu.stat", "throttled_usec", _MICRO)),
+    ("cpu_throttled_periods", member("cpu.stat", "nr_throttled"), member("cpu.stat", "nr_throttled")),
     ("pids_peak", number("pids.peak"), number("pids.peak")),  # kernel 6.1, version 1 with it
     ("pids_refused", member("pids.events", "max"), member("pids.events", "max")),
 )
