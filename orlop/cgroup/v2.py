@@ -130,9 +130,7 @@ class CgroupV2(Cgroup):
             error.message = (
                 "rootless needs no limits + no cgrouppath when no permission is granted for cgroups: " + error.message
             )
-            error.hint = (
-                "use --systemd-cgroup, or begin in a cgroup of your own: systemd-run --user --scope -p Delegate=yes"
-            )
+            error.hint = "use --systemd-cgroup, or first: systemd-run --user --scope -p Delegate=yes $SHELL"
             raise error
         self.paths = {}
 
