@@ -97,5 +97,13 @@ class CgroupError(KernelError):
     """A cgroup could not be made, joined, read or removed, or a limit was refused."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """A signal came that asks to stop, while the container was being made."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 class InternalError(OrlopError):
     """Something happened that a bug of orlop, and nothing else, explains."""

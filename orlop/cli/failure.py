@@ -13,7 +13,7 @@ from orlop.cli.flags import UsageError
 from orlop.cli.output import PipeClosed, complain, put
 from orlop.cli.refusal import reason
 from orlop.cli.table import UnknownCommand
-from orlop.errors import ConfigError, HookError, InternalError, KernelError, OrlopError
+from orlop.errors import ConfigError, HookError, InternalError, Interrupted, KernelError, OrlopError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _REMEDY = "run again with --debug for the traceback"
 def told(error: BaseException, context: Context, name: str, command: Command | None) -> int:
     """Tell the user and the log of `error` and return the exit status; `name` is the command, as far as it is known."""
     if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED
+        return 128 + error.number if isinstance(error, Interrupted) else INTERRUPTED
     if isinstance(error, UsageError):
         return _usage(error, context, name, command)
     if isinstance(error, UnknownCommand):

@@ -25,8 +25,8 @@ _SHUT_WR = 1
 _PAYLOAD = 256 * 1024
 _EVENT_SIZE = EVENT_HEAD_SIZE + _PAYLOAD
 _FDS = 2 * 4
-# The executor gets the default action for every signal but those that glibc keeps for itself.
-_SIGNALS = [number for number in range(1, 65) if number not in (9, 19, 32, 33)]
+# The executor, and hooks, get the default action for every signal but those that glibc keeps for itself.
+SIGNALS = [number for number in range(1, 65) if number not in (9, 19, 32, 33)]
 
 
 class Event:
@@ -67,7 +67,7 @@ class Executor:
                 {},
                 file_actions=actions,
                 setsigmask=(),
-                setsigdef=_SIGNALS,
+                setsigdef=SIGNALS,
             )
         except BaseException:
             ours.close()

@@ -1,7 +1,8 @@
 """Waits for a process in the foreground: forwards signals, keeps the terminal, gives the exit status.
 
 Every signal is blocked and fetched (sigwaitinfo(2), or a wakeup descriptor beside a terminal), so none is lost
-between the start of the process and the wait for it.
+between the start of the process and the wait for it.  Where a container's hooks run before that, those that ask to
+stop (Ctrl-C, SIGTERM) end the wait for them, and the container is undone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import _signal
 import select
 
 from orlop import system as os
+from orlop.errors import Interrupted
+from orlop.runtime.waiting import readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,16 +27,23 @@ _OWN = frozenset((4, 5, 6, 7, 8, 11, 31, 32, 33, _SIGKILL, _SIGSTOP))
 _CAUGHT = [number for number in range(1, 65) if number not in _OWN]
 
 
+_STOPPING = (1, 2, 3, 15)  # SIGHUP, SIGINT, SIGQUIT, SIGTERM
+
+
 class Foreground:
-    """Signals are held back from the moment this is made until `close`.
+    """Signals are held back from the moment this is made until `close`; with `stoppable`, those that ask to stop only
+    from `hold` on.
 
     `ended` is what wait4(2) has told of the process: its status, and what it used.
     """
 
     ended: tuple[int, struct_rusage] | None = None
 
-    def __init__(self, *, terminal: bool) -> None:
+    def __init__(self, *, terminal: bool, stoppable: bool = False) -> None:
         self._terminal = terminal
+        self._stoppable = stoppable
+        self._waiting = False
+        self._stop = 0
         self._held: Terminal | None = None
         self._pipe = (-1, -1)
         if terminal:
@@ -42,6 +52,47 @@ class Foreground:
             self._handlers = {number: _signal.signal(number, _noted) for number in _CAUGHT}
         else:
             self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _CAUGHT)
+            self._handlers = {}
+        if stoppable:
+            for number in _STOPPING:
+                before = _signal.signal(number, self._stopped)
+                self._handlers.setdefault(number, before)
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _STOPPING)
+
+    def _stopped(self, number: int, frame: object) -> None:
+        """Only a wait is interrupted: elsewhere what was just made could be lost."""
+        self._stop = number
+        if self._waiting:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        number, self._stop, self._waiting = self._stop, 0, False
+        raise Interrupted(number)
+
+    def readable(self, descriptor: int, deadline: float | None) -> bool:
+        """Wait as waiting.readable does; raises Interrupted when a signal asks to stop."""
+        if not self._stoppable:
+            return readable(descriptor, deadline)
+        self._waiting = True
+        try:
+            if self._stop:
+                self._interrupt()
+            return readable(descriptor, deadline)
+        finally:
+            self._waiting = False
+
+    def hold(self) -> None:
+        """From here on all signals are for the process."""
+        if not self._stoppable:
+            return
+        self._stoppable = False
+        if self._terminal:
+            for number in _STOPPING:
+                _signal.signal(number, _noted)
+        else:
+            _signal.pthread_sigmask(_signal.SIG_BLOCK, _STOPPING)
+        if self._stop:
+            self._interrupt()
 
     def take(self, master: int) -> None:
         """Connect the caller's terminal with this master.  To be called before the program runs: it may ask for the
@@ -56,11 +107,11 @@ class Foreground:
             self._held.restore()
         if self._terminal:
             _signal.set_wakeup_fd(self._wakeup)
-            for number, handler in self._handlers.items():
-                _signal.signal(number, handler)
             for fd in self._pipe:
                 os.close(fd)
-        else:
+        for number, handler in self._handlers.items():
+            _signal.signal(number, handler)
+        if not self._terminal:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
 
     def wait(self, pid: int) -> int:

@@ -7,6 +7,7 @@ import time
 
 from orlop import system as os
 from orlop.errors import HookError
+from orlop.executor.link import SIGNALS
 from orlop.spec.json import dump
 
 TYPE_CHECKING = False
@@ -44,7 +45,14 @@ def _run(wording: str, hook: Hook, state: bytes) -> Steps[None]:
         actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate((given, out, err))]
         env = dict(entry.partition("=")[::2] for entry in hook.get("env") or [])
         try:
-            pid = os.posix_spawn(hook["path"], hook.get("args") or [hook["path"]], env, file_actions=actions)
+            pid = os.posix_spawn(
+                hook["path"],
+                hook.get("args") or [hook["path"]],
+                env,
+                file_actions=actions,
+                setsigmask=(),  # `run` holds signals back, and a hook must not
+                setsigdef=SIGNALS,
+            )
         except OSError as error:
             raise HookError(f"{wording}: {hook['path']}: {(error.strerror or '').lower()}") from None
         code = yield from _end(pid, hook.get("timeout"))

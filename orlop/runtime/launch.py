@@ -15,12 +15,14 @@ spawn ────────────────────────�
 from __future__ import annotations
 
 import errno
+import time
 
 from orlop import system as os
 from orlop.errors import KernelError, OrlopError
 from orlop.executor.link import Executor
 from orlop.plan import events
 from orlop.program.layout import EVENT_FAILED
+from orlop.runtime.waiting import readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +35,17 @@ if TYPE_CHECKING:
     from orlop.spec.types import Process, Spec
 
 _SIGKILL = 9
+_PATIENCE = 2.0  # seconds for an executor that is let go of to come to its end, and for a killed one to die
+
+
+def _reap(pid: int) -> None:
+    """Take a killed process's status; one that cannot die, in a file system that does not answer, is left behind."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        readable(pidfd, time.monotonic() + _PATIENCE)
+    finally:
+        os.close(pidfd)
+    os.waitpid(pid, os.WNOHANG)
 
 
 class Launch:
@@ -127,7 +140,7 @@ class Launch:
         for pid in {self.pid, self.spawned} - {0}:
             try:
                 os.kill(pid, _SIGKILL)
-                os.waitpid(pid, 0)
+                _reap(pid)
             except (ProcessLookupError, ChildProcessError):
                 continue
         self.pid = self.spawned = 0
@@ -141,7 +154,13 @@ class Launch:
         reaped."""
         assert self.executor is not None
         self.executor.stop()
-        while (event := self.executor.receive()) is not None:
+        while True:
+            if not readable(self.executor.socket.fileno(), time.monotonic() + _PATIENCE):
+                os.kill(self.spawned, _SIGKILL)  # it hangs in a system call before its clone: NFS, FUSE, a fifo
+                return
+            event = self.executor.receive()
+            if event is None:
+                return
             for fd in event.fds:
                 os.close(fd)
             if event.kind == events.PID and event.value != self.spawned:

@@ -30,9 +30,9 @@ def run(container_id: str, options: Options) -> int:
         drive(_start(creation, options)).release()
         return 0
     destination = _destination(options)
-    foreground = Foreground(terminal=creation.terminal)
+    foreground = Foreground(terminal=creation.terminal, stoppable=bool(creation.bundle.spec.get("hooks")))
     try:
-        launch = drive(_start(creation, options, foreground))
+        launch = drive(_start(creation, options, foreground), foreground.readable)
         try:
             status = foreground.wait(launch.pid)
             if destination is not None or options.keep:
@@ -96,6 +96,8 @@ def _start(creation: Creation, options: Options, foreground: Foreground | None =
             from orlop.runtime.hooks import run_hooks
 
             yield from run_hooks(creation.bundle.spec, "poststart", creation.state("running", launch.pid))
+        if foreground is not None:
+            foreground.hold()
         if notifications is not None:
             if foreground is None:
                 yield from notifications.forward(launch.pid, launch.pid)

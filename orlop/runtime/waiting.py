@@ -11,7 +11,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from typing import TypeAlias, TypeVar
 
     T = TypeVar("T")
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
     Steps: TypeAlias = Generator[Wait, bool, T]
 
 
-def drive(steps: Steps[T]) -> T:
-    """Run steps to their end, and return what they return.  Blocks.
+def drive(steps: Steps[T], ready: Callable[[int, float | None], bool] | None = None) -> T:
+    """Run steps to their end, and return what they return.  Blocks.  `ready` waits in place of `readable`.
 
     An interruption of the wait (KeyboardInterrupt, say) is theirs to clean up after, and they may wait again for that.
     """
+    await_ = ready or readable
     try:
         wait = next(steps)
         while True:
             try:
-                ready = readable(*wait)
+                found = await_(*wait)
             except BaseException as error:
                 wait = steps.throw(error)
             else:
-                wait = steps.send(ready)
+                wait = steps.send(found)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
 

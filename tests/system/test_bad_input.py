@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -412,6 +414,50 @@ def test_an_interrupt_while_a_hook_runs_undoes_the_container(
         process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
     assert (place / "stopped").exists()
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
+@pytest.mark.parametrize("kind", ["createRuntime", "createContainer", "startContainer", "poststart"])
+def test_a_run_in_the_foreground_can_be_stopped_while_a_hook_runs(
+    runtime: Runtime, bundle: Bundle, place: Path, kind: str, name: str
+) -> None:
+    os.mkfifo(place / "here")
+    at = "/out" if kind == "startContainer" else place
+    bundle.bind(place, "/out").hook(kind, f"echo > {at}/here; exec sleep 1000").hook(
+        "poststop", f"touch {place}/stopped"
+    )
+    number = getattr(signal, f"SIG{name}")
+    with runtime.start("run", "-b", bundle.args("sleep", "1000").path, runtime.new_id()) as process:
+        (place / "here").read_text()
+        process.send_signal(number)
+        process.communicate(timeout=PATIENCE)
+        assert process.returncode == 128 + number
+    assert (place / "stopped").exists()
+
+
+def test_an_executor_that_hangs_is_given_up(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    # To open a fifo that nobody writes to takes for ever; so does a file of a server that does not answer.
+    os.mkfifo(place / "namespace")
+    bundle.namespace("network", str(place / "namespace")).args("true")
+    with runtime.start("create", "-b", bundle.path, runtime.new_id()) as process:
+        deadline = time.monotonic() + PATIENCE
+        while not _hangs(process.pid):
+            assert process.poll() is None and time.monotonic() < deadline
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+        assert process.returncode == 130
+
+
+def _hangs(pid: int) -> bool:
+    """Does a child of a process wait for the other end of a fifo?"""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        try:
+            found = Path(f"/proc/{child}/syscall").read_text().split()
+        except FileNotFoundError:
+            continue
+        if found[0] == {"x86_64": "257", "aarch64": "56"}.get(platform.machine()) and found[1].startswith("0xffff"):
+            return True
+    return False
 
 
 def test_a_json_log_is_one_line_for_one_error(runtime: Runtime, bundle: Bundle, place: Path) -> None:

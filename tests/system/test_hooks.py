@@ -216,9 +216,10 @@ def test_a_hook_that_does_not_exist_is_named(runtime: Runtime, bundle: Bundle, k
 
 
 @pytest.mark.parametrize("kind", ["createRuntime", "createContainer", "startContainer"])
-def test_a_hook_that_a_signal_ends_is_told(runtime: Runtime, bundle: Bundle, kind: str) -> None:
-    line = runtime.refuses(bundle.hook(kind, "kill -KILL $$").args("true"))
-    assert f"error running {kind} hook #0" in line and "signal: killed" in line
+@pytest.mark.parametrize(("signal", "told"), [("KILL", "killed"), ("TERM", "terminated"), ("PIPE", "broken pipe")])
+def test_a_hook_that_a_signal_ends_is_told(runtime: Runtime, bundle: Bundle, kind: str, signal: str, told: str) -> None:
+    line = runtime.refuses(bundle.hook(kind, f"kill -{signal} $$; sleep 1000").args("true"))
+    assert f"error running {kind} hook #0" in line and f"signal: {told}" in line
 
 
 def test_a_start_container_hook_without_environment_has_the_programs(runtime: Runtime, bundle: Bundle) -> None:
