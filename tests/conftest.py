@@ -16,6 +16,7 @@ EXPECTED = (
     "this host has no usable controller",
     "this is the run on only version 2",
     "there is no other part",
+    "needs a host with",  # groff, fish, zsh
     "this kernel",  # ... does not account swap
     "the host's cgroup has no real-time bandwidth",
     "slow",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "check": "find what is wrong with a bundle, and run nothing",
     "checkpoint": "save a running container to disk (not available yet)",
+    "completion": "print the completion of this command line for a shell",
     "create": "create a container",
     "delete": "delete a container and everything that is kept of it",
     "events": "show what a container uses, and when it runs out of memory",
