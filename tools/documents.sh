@@ -12,7 +12,6 @@ install)
 	exec install -m 644 "$MESON_BUILD_ROOT/completion.$2" "$MESON_INSTALL_DESTDIR_PREFIX/$3"
 	;;
 *)
-	cd "$root"
-	exec python3 -m orlop completion "$1" > "$2"
+	PYTHONPATH=$root exec python3 -m orlop completion "$1" > "$2"
 	;;
 esac
