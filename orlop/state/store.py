@@ -23,7 +23,11 @@ _RECORD = "state.json"
 _CONFIG = "config.json"
 _RESOURCES = "resources.json"
 _CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
+# Raised when an older orlop could not act rightly on a record.  A field that is only added does not raise it: `load`
+# gives it a default, so that containers go on over an upgrade (tests/unit/state).
 FORMAT = 1
+# What the fields are that came after the first version, where a record lacks them.
+_ADDED = {"intel_rdt_path": str, "intel_rdt_mon_path": str, "intel_rdt_made": list}
 
 
 class Record:
@@ -177,8 +181,14 @@ class Store:
         found = parse(data.encode(), f"{self.path}/{_RECORD}")
         record = Record.__new__(Record)
         try:
+            if found["orlop_format"] > FORMAT:  # type: ignore[index]
+                hint = "use the version that created the container, or a newer one"
+                raise OrlopError(f"{self.path}/{_RECORD} was written by a newer version of orlop", hint=hint)
             for name in Record.FIELDS:
-                setattr(record, name, found[name])  # type: ignore[index]
+                if name in found or name not in _ADDED:  # type: ignore[operator]
+                    setattr(record, name, found[name])  # type: ignore[index]
+                else:
+                    setattr(record, name, _ADDED[name]())
         except (KeyError, TypeError):
             hint = "it was not written by this version of orlop; remove it with delete --force"
             raise OrlopError(f"{self.path}/{_RECORD} is not a container's record", hint=hint) from None
