@@ -96,10 +96,30 @@ def _check(index: int, mount: Mount, options: MountOptions) -> None:
     if paths.clean(mount["destination"]) == ".":
         message = f'mountpoint "{mount["destination"]}" is on the top of rootfs'
         raise ConfigError([Problem(f"{field}.destination", message, "mount below the root; root.path names the root")])
+    _check_proc(field, mount, options)
     if options.bind and options.data:
         words = ",".join(key for key, _ in options.data)
         message = f"bind mounts cannot have any filesystem-specific options applied ({words})"
         raise ConfigError([Problem(f"{field}.options", message, "check the spelling of the option")])
+
+
+# What lxcfs and others give a view of its own in a container, as in runc.  Nothing else may cover a file of /proc: what
+# programs in the container trust would be what a volume says (CVE-2019-16884).
+_VIEWS = "cpuinfo diskstats loadavg meminfo slabinfo stat swaps uptime sys/crypto/fips_enabled sys/kernel/ns_last_pid"
+_IN_PROC = frozenset(_VIEWS.split())
+
+
+def _check_proc(field: str, mount: Mount, options: MountOptions) -> None:
+    first, _, rest = paths.clean(mount["destination"]).partition("/")
+    if first != "proc" or (mount.get("type") in _PLAIN_TYPES and not options.bind) or rest in _IN_PROC:
+        return
+    if rest:
+        message = f'"{mount["destination"]}" cannot be mounted because it is inside /proc'
+        hint = f"mount elsewhere; below /proc only these can be covered: {_VIEWS}"
+        raise ConfigError([Problem(f"{field}.destination", message, hint)])
+    if not options.bind:
+        message = f'"{mount["destination"]}" cannot be mounted because it is not of type proc'
+        raise ConfigError([Problem(f"{field}.type", message, "mount a file system of type proc, or bind the host's")])
 
 
 def _file_system(c: Construction, mount: Mount, options: MountOptions) -> Register:

@@ -508,3 +508,39 @@ def test_a_cgroup_mount_is_read_only_and_holds_the_controllers(runtime: Runtime,
     lines = runtime.shell(bundle, "ls /sys/fs/cgroup; mkdir /sys/fs/cgroup/x 2>/dev/null || echo refused")
     assert "refused" in lines
     assert {"memory", "pids"} <= set(lines) or "cgroup.procs" in lines
+
+
+# Mounts on /proc
+
+
+@pytest.mark.parametrize("place_in_proc", ["/proc/sys/kernel", "/proc/self", "/proc/../proc/1/attr", "proc/keys"])
+@pytest.mark.parametrize("kind", ["bind", "tmpfs"])
+def test_nothing_else_is_mounted_inside_proc(
+    runtime: Runtime, bundle: Bundle, place: Path, place_in_proc: str, kind: str
+) -> None:
+    if kind == "bind":
+        bundle.bind(place, place_in_proc)
+    else:
+        bundle.mount(place_in_proc, "tmpfs", "tmpfs")
+    done = runtime.run(bundle, status=1)
+    assert "cannot be mounted because it is inside /proc" in done.stderr
+
+
+def test_proc_is_of_type_proc(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.without_mount("/proc").mount("/proc", "tmpfs", "tmpfs")
+    assert "cannot be mounted because it is not of type proc" in runtime.refuses(bundle)
+
+
+@pytest.mark.parametrize("name", ["meminfo", "uptime", "sys/crypto/fips_enabled"])
+def test_a_view_of_its_own_may_cover_a_file_of_proc(runtime: Runtime, bundle: Bundle, place: Path, name: str) -> None:
+    if not Path("/proc", name).exists():
+        pytest.skip("this kernel has no such file")
+    (place / "view").write_text("a view\n")
+    bundle.bind(place / "view", f"/proc/{name}", "bind", "ro").set("linux.readonlyPaths", [])
+    assert runtime.shell(bundle, f"cat /proc/{name}") == ["a view"]
+
+
+def test_the_hosts_proc_can_be_bound(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.without_mount("/proc").namespace("pid", None).bind("/proc", "/proc", "rbind")
+    bundle.set("linux.maskedPaths", []).set("linux.readonlyPaths", [])
+    assert runtime.shell(bundle, "cat /proc/1/comm") == [Path("/proc/1/comm").read_text().strip()]
