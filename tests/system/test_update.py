@@ -263,3 +263,19 @@ def test_a_bad_object_is_refused(container: Container, text: str) -> None:
 
 def test_kernel_memory_is_ignored_with_a_warning(container: Container) -> None:
     assert "Kernel memory settings are ignored" in update(container, "--kernel-memory", "50M")
+
+
+@pytest.mark.skipif(UNIFIED, reason="needs cgroup v1")
+def test_real_time_bandwidth_in_any_order_of_period_and_runtime(runtime: Runtime, bundle: Bundle) -> None:
+    need("cpu")
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        above = cgroup_file(container, "cpu", ".").parent / "cpu.rt_runtime_us"
+        if not above.exists() or int(above.read_text()) < 700000:
+            pytest.skip("the host's cgroup has no real-time bandwidth")
+        for period, quota_ in ((1000000, 500000), (900001, 600001), (10000, 3000), (100000, 20000)):
+            update(container, "--cpu-rt-period", str(period), "--cpu-rt-runtime", str(quota_))
+            assert value(container, "cpu", "cpu.rt_period_us") == str(period)
+            assert value(container, "cpu", "cpu.rt_runtime_us") == str(quota_)
+        message = update(container, "--cpu-rt-runtime", "2000000", status=1)
+        assert "linux.resources.cpu.realtimeRuntime: cannot write" in message
+        assert value(container, "cpu", "cpu.rt_runtime_us") == "20000"
