@@ -38,7 +38,7 @@ try:
         for owned in posix.stat(directory), whole:
             if owned.st_uid not in (0, posix.geteuid()) or owned.st_mode & 0o22:
                 raise ValueError
-        if start[:8] != b"orlop\0\0\3" or start[8:16] != source_hash(whole.st_size, head):
+        if start[:8] != b"orlop\0\0\4" or start[8:16] != source_hash(whole.st_size, head):
             raise ValueError
         made_from, groups, index, code = loads(head)
         now = posix.stat(f"{root}/orlop/pack.py")
@@ -46,8 +46,8 @@ try:
             raise ValueError
         pack = sys.modules["orlop.pack"] = type(sys)("orlop.pack")
         exec(loads(code), pack.__dict__)
-        pack.serve(root, place, 20 + len(head), index)
-        pack.preload(root, file, 20 + len(head), next((groups[word] for word in sys.argv[1:] if word in groups), None))
+        pack.serve(root, place, 20 + len(head), index, start[8:16])
+        pack.preload(file, 20 + len(head), next((groups[word] for word in sys.argv[1:] if word in groups), None))
     finally:
         posix.close(file)
 except (ImportError, OSError, ValueError, EOFError, TypeError):

@@ -6,7 +6,9 @@ The launcher's way only: it starts the interpreter with launcher/boot.py, which 
     orlop/__pycache__/hot.cpython-311.pack
         magic (8)   hash of the head and of the file's size (8)   size of the head (4)
         head: marshal of ((root, magic number, mtime, size of this file), {command: place}, place of the index, this
-        code) groups: for each hot command, marshal of (rows, code) of the modules it imports
+        code)
+        groups: for each hot command, marshal of (rows, code) of the modules it imports, then the rows of those that it
+        imports only for a config that is new to it (runtime/recall.py), and where their code is
         index: marshal of {module: row}
         the modules' code, each marshalled by itself and read when it is imported
 
@@ -40,9 +42,14 @@ if TYPE_CHECKING:
     Row = tuple[str, bool, int, int, int, int, bytes]
     # Offset after the head, length, hash.
     Place = tuple[int, int, bytes]
+    # Name, then of its source: path below the root, is it a package, mtime in ns, size.
+    Source = tuple[str, str, bool, int, int]
 
-MAGIC = b"orlop\0\0\3"
+MAGIC = b"orlop\0\0\4"
 HOT = ("create", "delete", "exec", "kill", "run", "start", "state")
+# What plans a container, and checks its config: needed unless the program is remembered.
+PLANNING = ("orlop.plan.container", "orlop.spec.load", "orlop.spec.resources")
+PLANNED = ("create", "run")
 _FUTURE = b"\nfrom __future__ import annotations\n"
 _ANNOTATIONS = 0x1000000  # CO_FUTURE_ANNOTATIONS
 _READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
@@ -80,38 +87,47 @@ class PackFinder:
     """Finds the modules of the pack, and nothing else.  The index is read when it is first asked."""
 
     def __init__(self, root: str, place: str, start: int, index: Place) -> None:
-        self._root = root
+        self.root = root
         self._place = place
         self._start = start
         self._index_at = index
         self._index: dict[str, Row] | None = None
+        self._later: tuple[tuple[Source, ...], Place] | None = None
 
     def _row(self, name: str) -> Row | None:
         if self._index is None:
-            offset, length, check = self._index_at
             self._index = {}
             try:
-                file = posix.open(self._place, _READ)
-                try:
-                    data = posix.pread(file, length, self._start + offset)
-                finally:
-                    posix.close(file)
-                if source_hash(offset, data) == check:
-                    self._index = loads(data)
+                self._index = self._piece(self._index_at)  # type: ignore[assignment]
             except (OSError, ValueError, EOFError, TypeError):
                 pass
         return self._index.get(name)
+
+    def _piece(self, at: Place) -> object:
+        """A marshalled part of the file.  Raises OSError, and ValueError where it is not what it was."""
+        offset, length, check = at
+        file = posix.open(self._place, _READ)
+        try:
+            data = posix.pread(file, length, self._start + offset)
+        finally:
+            posix.close(file)
+        if source_hash(offset, data) != check:
+            raise ValueError("damaged")
+        found: object = loads(data)
+        return found
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return where the module is, or None if the pack does not have it as its source is now."""
+        if self._later is not None and self._make_later(name):
+            return ModuleSpec(name, _Made(), origin=sys.modules[name].__file__)
         row = self._row(name)
         if row is None:
             if name.startswith("orlop."):
                 self._forget()  # a module that is new since the pack was written
             return None
-        source = f"{self._root}/{row[0]}"
+        source = f"{self.root}/{row[0]}"
         try:
             now = posix.stat(source)
         except OSError:
@@ -127,6 +143,27 @@ class PackFinder:
         spec.cached = self._place
         return spec
 
+    def let_wait(self, later: tuple[tuple[Source, ...], Place] | None) -> None:
+        """These modules are made when the first of them is asked for."""
+        self._later = later
+
+    def _make_later(self, name: str) -> bool:
+        """Make all modules that wait for the first that is asked for; says whether this one was among them."""
+        rows, place = self._later or ((), (0, 0, b""))
+        if not any(row[0] == name for row in rows):
+            return False
+        self._later = None
+        try:
+            codes = self._piece(place)
+        except (OSError, ValueError, EOFError, TypeError):
+            return False
+        _make(self.root, rows, codes)  # type: ignore[arg-type]
+        return name in sys.modules
+
+    def unchanged(self) -> bool:
+        """Are the sources of the modules that wait still what the pack was made from?"""
+        return self._later is not None and all(_as_packed(self.root, row) for row in self._later[0])
+
     def _forget(self) -> None:
         try:
             posix.unlink(self._place)
@@ -134,29 +171,58 @@ class PackFinder:
             pass
 
 
-def serve(root: str, place: str, start: int, index: Place) -> None:
-    """Import from the pack at `place` from now on.  boot.py has checked it and read its head, which ends at `start`."""
-    sys.meta_path.insert(0, PackFinder(root, place, start, index))
+class _Made:
+    """The loader of a module that is already there."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return sys.modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """It has been run."""
 
 
-def preload(root: str, file: int, start: int, group: Place | None) -> None:
-    """Make the modules of a group, in their order; stop at the first whose source is not what the pack was made from.
+_finder: PackFinder | None = None
+_check = b""
+
+
+def serve(root: str, place: str, start: int, index: Place, check: bytes) -> None:
+    """Import from the pack at `place` from now on.  boot.py has checked it and read its head, which ends at `start` and
+    has the hash `check`."""
+    global _finder, _check
+    _finder = PackFinder(root, place, start, index)
+    _check = check
+    sys.meta_path.insert(0, _finder)
+
+
+def code() -> bytes | None:
+    """What stands for all of orlop's code, as far as it checks configs and plans; None where nothing does.
+
+    It is the hash of the pack, if the modules that this command has not made yet are still those of the pack.
+    """
+    return _check if _finder is not None and _finder.unchanged() else None
+
+
+def preload(file: int, start: int, group: Place | None) -> None:
+    """Make the modules of a group, in their order, and let those that may be needed wait.
 
     `file` is the pack whose head was checked: the very file, so the group is the one that the head names.
     """
-    if group is None:
+    if group is None or _finder is None:
         return
+    rows, codes, later = loads(posix.pread(file, group[1], start + group[0]))
+    if _make(_finder.root, rows, codes):
+        _finder.let_wait(later)
+
+
+def _make(root: str, rows: tuple[Source, ...], codes: tuple[CodeType, ...]) -> bool:
+    """Make modules without the import system; stop at the first whose source is not what the pack was made from."""
     modules = sys.modules
     new = type(sys)
-    rows, codes = loads(posix.pread(file, group[1], start + group[0]))
-    for (name, path, package, mtime, size), code in zip(rows, codes):  # noqa: B905
+    for row, code in zip(rows, codes):  # noqa: B905
+        if not _as_packed(root, row):
+            return False  # the finder will see it too
+        name, path, package, _mtime, _size = row
         source = f"{root}/{path}"
-        try:
-            now = posix.stat(source)
-        except OSError:
-            return
-        if now.st_mtime_ns != mtime or now.st_size != size:
-            return  # the finder will see it too
         module = modules[name] = new(name)
         inside = module.__dict__
         inside["__file__"] = source
@@ -168,9 +234,18 @@ def preload(root: str, file: int, start: int, group: Place | None) -> None:
             exec(code, inside)
         except BaseException:
             del modules[name]
-            return  # whoever imports it gets the error
+            return False  # whoever imports it gets the error
         if parent:
             setattr(modules[parent], last, module)
+    return True
+
+
+def _as_packed(root: str, row: Source) -> bool:
+    try:
+        now = posix.stat(f"{root}/{row[1]}")
+    except OSError:
+        return False
+    return now.st_mtime_ns == row[3] and now.st_size == row[4]
 
 
 def write(root: str) -> str | None:
@@ -224,10 +299,15 @@ def _contents(root: str) -> bytes:
         body.extend(data)
         return place
 
+    def sources(names: tuple[str, ...]) -> tuple[Source, ...]:
+        return tuple((name, *rows[name]) for name in names)
+
     groups = {}
     for command in HOT:
-        names = tuple(_order(_roots(command), needs))
-        groups[command] = put((tuple((name, *rows[name]) for name in names), tuple(codes[name] for name in names)))
+        now = tuple(_order(_roots(command), needs))
+        then = tuple(name for name in _order(PLANNING, needs) if name not in now) if command in PLANNED else ()
+        later = (sources(then), put(tuple(codes[name] for name in then))) if then else None
+        groups[command] = put((sources(now), tuple(codes[name] for name in now), later))
     index = put({name: (*row, *put(codes[name])) for name, row in rows.items()})
     made_from = (root, MAGIC_NUMBER, *rows["orlop.pack"][2:])
     head = dumps((made_from, groups, index, dumps(codes["orlop.pack"])))
@@ -255,8 +335,7 @@ def _imported(source: bytes) -> list[str]:
 def _roots(command: str) -> list[str]:
     """What a hot command imports in the course of things: its own file, its runtime's, and what every config needs."""
     always = ["orlop.__main__", "orlop.cli.main", "orlop.cli.options", "orlop.runtime.options"]
-    makes = ["orlop.spec.resources"] if command in ("create", "run") else []
-    return [*always, *makes, f"orlop.cli.{command}", f"orlop.runtime.{command}"]
+    return [*always, f"orlop.cli.{command}", f"orlop.runtime.{command}"]
 
 
 def _order(names: Iterable[str], needs: dict[str, list[str]]) -> Iterator[str]:

@@ -21,6 +21,11 @@ def fsdecode(name: str | bytes) -> str:
     return name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
 
 
+def fsencode(name: str | bytes) -> bytes:
+    """A file name as bytes, undecodable ones as `fsdecode` gives them."""
+    return name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
+
+
 environment: dict[str, str] = {fsdecode(key): fsdecode(value) for key, value in _environ.items()}
 """The environment this process was started with."""
 
@@ -42,4 +47,4 @@ def makedirs(name: str, mode: int = 0o777, exist_ok: bool = False) -> None:
             raise
 
 
-__all__ = ["SEEK_SET", "_exit", "environment", "fsdecode", "get_exec_path", "makedirs", "path"]
+__all__ = ["SEEK_SET", "_exit", "environment", "fsdecode", "fsencode", "get_exec_path", "makedirs", "path"]

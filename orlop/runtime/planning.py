@@ -1,0 +1,113 @@
+"""The program of a container that is being created: recalled, or planned and then remembered."""
+
+from __future__ import annotations
+
+from orlop import system as os
+from orlop.cgroup.choose import new
+from orlop.host.probe import facts
+from orlop.plan.facts import CgroupEntry, CgroupMount, Request
+from orlop.runtime.document import state_document
+from orlop.runtime.handover import listen_environment
+from orlop.runtime.recall import FILLER, plain, recall, remember
+from orlop.runtime.seccomp import seccomp_filter
+from orlop.state.store import FIFO, Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.cgroup.base import Cgroup
+    from orlop.host.cgroups import Layout
+    from orlop.program.ops import Program
+    from orlop.runtime.bundle import Bundle
+    from orlop.runtime.options import Options
+    from orlop.runtime.recall import Recalled
+
+
+class Planning:
+    """What the planner is given: the config, the host's layout of cgroups, the caller's wishes, the container."""
+
+    __slots__ = (
+        "_asked", "_cgroup", "_fifo", "_inputs", "_layout", "_made", "_maps", "_options", "_record", "_rootfs", "_spec",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        layout: Layout,
+        options: Options,
+        record: Record,
+        cgroup: Cgroup,
+        *,
+        fifo: bool,
+        maps: dict[int, int] | None,
+    ) -> None:
+        self._spec = bundle.spec
+        self._rootfs = bundle.rootfs
+        self._asked = bundle.asked
+        self._layout = layout
+        self._options = options
+        self._record = record
+        self._cgroup = cgroup
+        self._fifo = fifo
+        self._maps = maps
+        self._inputs: object = None
+        self._made: Program | None = None
+
+    def program(self) -> Program | Recalled:
+        """The program for the executor."""
+        if self._asked is not None:
+            filled = self._filled()
+            inputs = (
+                plain(self._facts()),
+                plain(self._request(*filled, devices=False)),
+                len(self._cgroup.join_files()),
+            )
+            entry = recall(self._asked)
+            found = entry.program(inputs, self._record.id, self.planned) if entry is not None else None
+            if found is not None:
+                return found
+            self._inputs = inputs
+        self._made = self.planned()
+        return self._made
+
+    def planned(self) -> Program:
+        """The program, planned."""
+        return self._plan(self._record, self._cgroup)
+
+    def remember(self) -> None:
+        """Keep the program for the next container of this config, if it was not recalled.  Takes as long as planning:
+        best done while the container runs."""
+        if self._asked is not None and self._inputs is not None and self._made is not None:
+            remember(self._asked, self._inputs, self._record.id, self._made, self._plan(*self._filled()))
+
+    def _plan(self, record: Record, cgroup: Cgroup) -> Program:
+        from orlop.plan.container import container_program
+
+        return container_program(self._spec, self._facts(), self._request(record, cgroup))
+
+    def _filled(self) -> tuple[Record, Cgroup]:
+        """Another container with the same config, whose id is as long, and made of a character that no id has."""
+        record = self._record
+        container_id = FILLER * len(record.id)
+        path = (self._spec.get("linux") or {}).get("cgroupsPath")
+        cgroup = new(self._layout, path, container_id, rootless=record.rootless)
+        return Record(container_id, record.bundle, record.rootfs, "", annotations=record.annotations), cgroup
+
+    def _request(self, record: Record, cgroup: Cgroup, *, devices: bool = True) -> Request:
+        """`devices=False` leaves out the device rules of version 2, which follow from the config."""
+        spec, options = self._spec, self._options
+        linux = spec.get("linux") or {}
+        rules = cgroup.device_program(linux.get("resources"), device_paths(spec)) if devices else None
+        entry = CgroupEntry(cgroup.join_files(), cgroup.clone_into(), rules, self._cgroup_mounts(cgroup))
+        return Request(
+            container_id=record.id,
+            rootfs=self._rootfs,
+            control=options.control,
+            fifo=f"{os.path.abspath(options.root)}/{record.id}/{FIFO}" if self._fifo else None,
+            cgroup=entry,
+            no_pivot=options.no_pivot,
+            new_keyring=not options.no_new_keyring,
+            extra_env=listen_environment(options),
+            state=state_document(record, "creating", 0),
+            seccomp=seccomp_filter(spec, options),
+            idmaps=self._maps,
+        )

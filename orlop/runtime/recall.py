@@ -1,0 +1,156 @@
+"""Programs that were planned before: the same config on the same host needs no second check and no second plan.
+
+    <cache>/programs/<hash of the question>     see host/cache.py
+        magic (8)   hash of the rest (8)   marshal of (question, inputs, program, places of the id in it)
+
+The *question* is what is asked before the config is read: its bytes, the bundle, the options, our own code.  The
+*inputs* are all that the planner is given beside the config.  Both are kept whole and compared whole, so that nobody
+who chooses a config can make one that passes for another.
+
+A program depends on the container's id, but only as text: it is planned once more for an id of FILLER, a character that
+no id has, and where the two programs differ the next id of that length goes.
+"""
+
+from __future__ import annotations
+
+import sys
+from _imp import source_hash
+from marshal import dumps, loads
+
+from orlop import system as os
+from orlop.host.cache import Directory, hashed, place, unhashed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orlop.program.ops import Program
+    from orlop.runtime.options import Options
+
+    Question = tuple[object, ...]
+
+FILLER = "~"
+MAGIC = b"orlopgm\1"
+_MOST = 64  # entries; one is about 60 KB
+
+
+class Recalled:
+    """A program for the executor, without what an error message needs: that is planned when there is an error."""
+
+    __slots__ = ("architecture", "control", "encoded", "planned", "scratch")
+
+    def __init__(
+        self, encoded: bytes, scratch: int, control: int, architecture: str, planned: Callable[[], Program]
+    ) -> None:
+        self.encoded = encoded
+        self.scratch = scratch
+        self.control = control
+        self.architecture = architecture
+        self.planned = planned
+
+
+class Entry:
+    """What is remembered for a question."""
+
+    __slots__ = ("_inputs", "_places", "_program")
+
+    def __init__(self, inputs: object, program: tuple[bytes, int, int, str], places: list[int]) -> None:
+        self._inputs = inputs
+        self._program = program
+        self._places = places
+
+    def program(self, inputs: object, container_id: str, planned: Callable[[], Program]) -> Recalled | None:
+        """The program for a container of this id, if the planner would be given the same inputs."""
+        if inputs != self._inputs:
+            return None
+        encoded, scratch, control, architecture = self._program
+        text = container_id.encode()
+        image = bytearray(encoded)
+        for at in self._places:
+            image[at : at + len(text)] = text
+        return Recalled(bytes(image), scratch, control, architecture, planned)
+
+
+def question(container_id: str, bundle: str, config: bytes, options: Options, *, fifo: bool) -> Question | None:
+    """What a program is looked up by; None where it is not worth it, or not possible.
+
+    A config that holds the id was written for this one container, as engines do, and will not come again.  Without the
+    pack of modules nobody knows whether our code is still what it was.
+    """
+    pack = sys.modules.get("orlop.pack")
+    code = pack.code() if pack is not None else None
+    text = container_id.encode()
+    if code is None or options.systemd_cgroup or text in config or text in os.fsencode(bundle):
+        return None
+    wishes = (options.root, options.rootless, options.no_pivot, options.no_new_keyring, options.preserve_fds)
+    return (code, len(text), fifo, options.listen_fds, options.notify_socket, wishes, bundle, config)
+
+
+def recall(asked: Question) -> Entry | None:
+    """What is remembered for a question.  Silent about files that are missing, damaged or strange."""
+    try:
+        with Directory(place("programs")) as directory:
+            data = unhashed(MAGIC, 0, directory.read(_name(asked)))
+        known, inputs, program, places = loads(data)
+    except (OSError, ValueError, EOFError, TypeError):
+        return None
+    return Entry(inputs, program, places) if known == asked else None
+
+
+def remember(asked: Question, inputs: object, container_id: str, program: Program, filled: Program) -> None:
+    """Keep a program; `filled` is the same planned for an id of FILLER.  Silent where that is not possible."""
+    from orlop.program.encode import encode
+
+    template = encode(filled)
+    places = differences(encode(program), template, container_id)
+    if places is None or program.scratch != filled.scratch:
+        return
+    kept = (template, filled.scratch, filled.control, filled.architecture)
+    try:
+        entry = dumps((asked, inputs, kept, places))
+        with Directory(place("programs"), make=True, most=_MOST) as directory:
+            directory.make_room()
+            directory.write(_name(asked), hashed(MAGIC, 0, entry))
+    except (OSError, ValueError):
+        return
+
+
+def differences(made: bytes, template: bytes, container_id: str) -> list[int] | None:
+    """Where the id is in a program that was planned for it and for a filler; None if they differ in more than that."""
+    text = container_id.encode()
+    filler = FILLER.encode() * len(text)
+    if len(made) != len(template):
+        return None
+    places = []
+    at = template.find(filler)
+    while at >= 0:
+        if made[at : at + len(text)] == text:
+            places.append(at)
+            at = template.find(filler, at + len(text))
+        else:
+            at = template.find(filler, at + 1)  # a tilde of the config
+    check = bytearray(template)
+    for at in places:
+        check[at : at + len(text)] = text
+    return places if bytes(check) == made else None
+
+
+def plain(value: object) -> object:
+    """Objects with slots as tuples of what is in them, so that they can be compared and kept."""
+    slots = getattr(type(value), "__slots__", None)
+    if slots is not None and not isinstance(value, (str, bytes, int)):
+        return tuple(plain(getattr(value, name)) for name in slots)
+    if isinstance(value, (tuple, list)):
+        return tuple(plain(each) for each in value)
+    return value
+
+
+def _name(asked: Question) -> str:
+    config = asked[-1]
+    assert isinstance(config, bytes)
+    return source_hash(hash_of_rest(asked), config).hex()
+
+
+def hash_of_rest(asked: Question) -> int:
+    """A number for everything of a question but the config: two questions may share it, a file then serves one."""
+    return int.from_bytes(source_hash(0, repr(asked[:-1]).encode("utf-8", "surrogateescape")), "little") >> 1
