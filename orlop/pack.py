@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 MAGIC = b"orlop\0\0\4"
 HOT = ("create", "delete", "exec", "kill", "run", "start", "state")
 # What plans a container, and checks its config: needed unless the program is remembered.
-PLANNING = ("orlop.plan.container", "orlop.spec.load", "orlop.spec.resources")
-PLANNED = ("create", "run")
+PLANNING = ("orlop.spec.load", "orlop.spec.resources", "orlop.plan.container", "orlop.program.encode")
+PLANNERS = ("create", "run")
 _FUTURE = b"\nfrom __future__ import annotations\n"
 _ANNOTATIONS = 0x1000000  # CO_FUTURE_ANNOTATIONS
 _READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
@@ -96,12 +96,12 @@ class PackFinder:
 
     def _row(self, name: str) -> Row | None:
         if self._index is None:
-            self._index = {}
             try:
                 self._index = self._piece(self._index_at)  # type: ignore[assignment]
             except (OSError, ValueError, EOFError, TypeError):
-                pass
-        return self._index.get(name)
+                self._index = {}
+        index = self._index or {}
+        return index.get(name)
 
     def _piece(self, at: Place) -> object:
         """A marshalled part of the file.  Raises OSError, and ValueError where it is not what it was."""
@@ -121,7 +121,7 @@ class PackFinder:
     ) -> ModuleSpec | None:
         """Return where the module is, or None if the pack does not have it as its source is now."""
         if self._later is not None and self._make_later(name):
-            return ModuleSpec(name, _Made(), origin=sys.modules[name].__file__)
+            return ModuleSpec(name, _Made(), origin=sys.modules[name].__file__)  # type: ignore[arg-type]
         row = self._row(name)
         if row is None:
             if name.startswith("orlop."):
@@ -304,10 +304,10 @@ def _contents(root: str) -> bytes:
 
     groups = {}
     for command in HOT:
-        now = tuple(_order(_roots(command), needs))
-        then = tuple(name for name in _order(PLANNING, needs) if name not in now) if command in PLANNED else ()
+        first = tuple(_order(_roots(command), needs))
+        then = tuple(name for name in _order(PLANNING, needs) if name not in first) if command in PLANNERS else ()
         later = (sources(then), put(tuple(codes[name] for name in then))) if then else None
-        groups[command] = put((sources(now), tuple(codes[name] for name in now), later))
+        groups[command] = put((sources(first), tuple(codes[name] for name in first), later))
     index = put({name: (*row, *put(codes[name])) for name, row in rows.items()})
     made_from = (root, MAGIC_NUMBER, *rows["orlop.pack"][2:])
     head = dumps((made_from, groups, index, dumps(codes["orlop.pack"])))
@@ -335,7 +335,8 @@ def _imported(source: bytes) -> list[str]:
 def _roots(command: str) -> list[str]:
     """What a hot command imports in the course of things: its own file, its runtime's, and what every config needs."""
     always = ["orlop.__main__", "orlop.cli.main", "orlop.cli.options", "orlop.runtime.options"]
-    return [*always, f"orlop.cli.{command}", f"orlop.runtime.{command}"]
+    makes = ["orlop.program.encode"] if command == "exec" else []
+    return [*always, *makes, f"orlop.cli.{command}", f"orlop.runtime.{command}"]
 
 
 def _order(names: Iterable[str], needs: dict[str, list[str]]) -> Iterator[str]:

@@ -11,14 +11,23 @@ from _struct import Struct, unpack
 
 from orlop import system as os
 from orlop.executor.image import sealed
-from orlop.program.encode import encode
 from orlop.program.layout import EVENT_HEAD, EVENT_HEAD_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
+    from typing import Protocol
 
-    from orlop.program.ops import Program
+    class Executable(Protocol):
+        """What is needed of a program to run it."""
+
+        architecture: str
+        control: int
+        scratch: int
+
+        def encoded(self) -> bytes:
+            """Its binary form."""
+
 
 _HEAD = Struct(EVENT_HEAD)
 _SHUT_WR = 1
@@ -46,17 +55,16 @@ class Executor:
     """A spawned executor.  `pid` is that of the process that was spawned, which clones the container's and exits."""
 
     def __init__(
-        self, program: Program, *, inherit: tuple[tuple[int, int], ...] = (), encoded: bytes | None = None
+        self, program: Executable, *, inherit: tuple[tuple[int, int], ...] = (), encoded: bytes | None = None
     ) -> None:
         """Spawn it.  `inherit` lists (descriptor, number): what it gets beside the standard streams and its socket."""
-        self.program = program
         ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
         image = -1
         # Descriptors move out of the way first, so that no dup2 of the spawn overwrites the source of a later one.
         moved: list[int] = []
         beyond = program.control + 1 + len(inherit) + 8
         try:
-            image = sealed(encoded or encode(program), program.scratch, program.architecture)
+            image = sealed(encoded or program.encoded(), program.scratch, program.architecture)
             actions = []
             for source, number in ((theirs.fileno(), program.control), *inherit):
                 moved.append(fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, beyond))

@@ -110,6 +110,16 @@ class Program:
     def __len__(self) -> int:
         return len(self.names)
 
+    def encoded(self) -> bytes:
+        """Its binary form."""
+        from orlop.program.encode import encode
+
+        return encode(self)
+
+    def planned(self) -> Program:
+        """The program with all that is known of it, which this one is."""
+        return self
+
     def op(self, index: int) -> Op:
         """One operation."""
         kind, result, registers, count, _number, *rest = OP_STRUCT.unpack_from(self.code, index * OP_SIZE)

@@ -7,10 +7,14 @@ import errno
 
 from orlop import system as os
 from orlop.errors import ConfigError, Problem
-from orlop.spec.load import load
+from orlop.runtime.recall import recall
+from orlop.spec.json import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orlop.runtime.recall import Question
     from orlop.spec.predraft import DeviceOf
     from orlop.spec.types import Spec
 
@@ -18,15 +22,31 @@ CONFIG = "config.json"
 
 
 class Bundle:
-    """An opened bundle: `data` is the text of its config, `rootfs` the absolute path of the root file system."""
+    """An opened bundle: `data` is the text of its config, `rootfs` the absolute path of the root file system.
 
-    __slots__ = ("data", "path", "rootfs", "spec")
+    `asked` is what its program is looked up by, and `entry` what was found (runtime/recall.py).
+    """
 
-    def __init__(self, path: str | None, config: str | None = None) -> None:
-        """Read and check it; `config` is another file than config.json in it.  Raises ConfigError."""
+    __slots__ = ("asked", "data", "entry", "path", "rootfs", "spec")
+
+    def __init__(
+        self, path: str | None, config: str | None, question: Callable[[str, bytes], Question | None]
+    ) -> None:
+        """Read and check it, unless this very config was checked before.
+
+        `config` is another file than config.json in it.  Raises ConfigError.
+        """
         self.path = os.path.abspath(path or ".")
         self.data = self._read(os.path.join(self.path, config or CONFIG))
-        self.spec: Spec = load(self.data, device=_device)
+        self.asked = question(self.path, self.data)
+        self.entry = recall(self.asked) if self.asked is not None else None
+        self.spec: Spec
+        if self.entry is not None:
+            self.spec = parse(self.data, CONFIG)  # type: ignore[assignment]
+        else:
+            from orlop.spec.load import load
+
+            self.spec = load(self.data, device=_device)
         if b"pre-draft" in self.data:
             self.data = _converted(self.spec)
         resolve(self.spec, self.path)

@@ -12,25 +12,22 @@ from orlop import system as os
 from orlop.cgroup.choose import new
 from orlop.errors import ConfigError, OrlopError
 from orlop.host.cgroups import layout
-from orlop.host.probe import facts
 from orlop.host.process import look
-from orlop.plan.container import container_program
-from orlop.plan.facts import CgroupEntry, CgroupMount, Request
 from orlop.runtime.bundle import Bundle
 from orlop.runtime.document import state_document
-from orlop.runtime.handover import check_preserved, listen_environment, write_pid_file
+from orlop.runtime.handover import check_preserved, write_pid_file
 from orlop.runtime.launch import Launch
-from orlop.runtime.seccomp import seccomp_filter
+from orlop.runtime.planning import Planning, device_paths
+from orlop.runtime.recall import question
 from orlop.runtime.waiting import drive
 from orlop.spec.capabilities import known_capability
-from orlop.state.store import FIFO, Record, Store, check_id
+from orlop.state.store import Record, Store, check_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.cgroup.base import Cgroup, Resources
     from orlop.host.cgroups import Layout
     from orlop.host.resctrl import Group
-    from orlop.program.ops import Program
     from orlop.runtime.idmap import MountMaps
     from orlop.runtime.options import Options
     from orlop.runtime.waiting import Steps
@@ -41,14 +38,25 @@ _CGROUPS = "/sys/fs/cgroup"
 class Creation:
     """A container while it is created: what there is to undo, and, in the end, what there is to keep."""
 
-    __slots__ = ("began", "bundle", "cgroup", "launch", "layout", "options", "placed", "record", "store", "terminal")
+    __slots__ = (
+        "began", "bundle", "cgroup", "fifo", "launch", "layout", "options", "placed", "planning", "record", "store",
+        "terminal",
+    )  # fmt: skip
 
-    def __init__(self, container_id: str, options: Options) -> None:
-        """Read and check everything that can be checked before anything is made."""
+    def __init__(self, container_id: str, options: Options, *, fifo: bool) -> None:
+        """Read and check everything that can be checked before anything is made.
+
+        `fifo`: the container will wait on its fifo for another command to start it.
+        """
         check_id(container_id)
         check_preserved(options)
         self.options = options
-        self.bundle = Bundle(options.bundle, options.config)
+        self.fifo = fifo
+        self.bundle = Bundle(
+            options.bundle,
+            options.config,
+            lambda path, config: question(container_id, path, config, options, fifo),
+        )
         spec = self.bundle.spec
         self.terminal = bool(spec["process"].get("terminal"))
         self.store = Store(os.path.abspath(options.root), container_id)
@@ -76,6 +84,9 @@ class Creation:
             systemd_cgroup=options.systemd_cgroup,
             rootless=self._rootless(),
         )
+        maps = self._mount_maps()
+        numbers = maps.numbers if maps else None
+        self.planning = Planning(self.bundle, self.layout, options, self.record, self.cgroup, fifo=fifo, maps=numbers)
         self._warn_of_capabilities()
         memory = (linux.get("resources") or {}).get("memory") or {}
         if memory.get("kernel") or memory.get("kernelTCP"):
@@ -100,10 +111,7 @@ class Creation:
         """The state document that hooks read."""
         return state_document(self.record, status, pid)
 
-    def _devices(self) -> list[str]:
-        return [row["path"] for row in (self.bundle.spec.get("linux") or {}).get("devices") or []]
-
-    def prepare(self, *, fifo: bool) -> Steps[Launch]:
+    def prepare(self) -> Steps[Launch]:
         """Up to the point where the container waits for start.  Leaves nothing behind when it fails."""
         store, spec, options = self.store, self.bundle.spec, self.options
         store.make(os.path.dirname(store.path))
@@ -115,11 +123,11 @@ class Creation:
 
                 offer(spec, store.path)
             store.save_config(self.bundle.data)
-            if fifo:
+            if self.fifo:
                 store.make_fifo()
             if not self.cgroup.needs_process:
                 self._place(0)
-            program = self.program(fifo=fifo)
+            program = self.planning.program()
             self.launch = Launch(program, spec, spec["process"], self.state("creating", 0), self._place)
             group = self._resctrl()
             yield from self._launch(self.launch)
@@ -142,9 +150,9 @@ class Creation:
     def _place(self, pid: int) -> None:
         """Make the cgroup, around the executor where it must be so."""
         if pid:
-            self.cgroup.create_around(pid, self._resources(), self._devices())
+            self.cgroup.create_around(pid, self._resources(), device_paths(self.bundle.spec))
         else:
-            self.cgroup.create(self._resources(), device_paths=self._devices())
+            self.cgroup.create(self._resources(), device_paths=device_paths(self.bundle.spec))
         self.placed = True
         owner = self._owner()
         if owner is not None and owner != os.geteuid():
@@ -197,55 +205,8 @@ class Creation:
             if mount.get("uidMappings") or "idmap" in words or "ridmap" in words:
                 from orlop.runtime.idmap import MountMaps
 
-                return MountMaps(self.bundle.spec, self._control())
+                return MountMaps(self.bundle.spec, self.options.control)
         return None
-
-    def _control(self) -> int:
-        return 3 + self.options.preserve_fds + self.options.listen_fds
-
-    def program(self, *, fifo: bool) -> Program:
-        """The program of the container; nothing is made."""
-        spec, options = self.bundle.spec, self.options
-        process = spec["process"]
-        maps = self._mount_maps()
-        resources = self._resources()
-        entry = CgroupEntry(
-            tasks=self.cgroup.join_files(),
-            directory=self.cgroup.clone_into(),
-            device_program=self.cgroup.device_program(resources, self._devices()),
-            mounts=self._cgroup_mounts(),
-            asks=self.cgroup.needs_process,
-        )
-        request = Request(
-            container_id=self.record.id,
-            rootfs=self.bundle.rootfs,
-            control=self._control(),
-            fifo=f"{self.store.path}/{FIFO}" if fifo else None,
-            cgroup=entry,
-            no_pivot=options.no_pivot,
-            new_keyring=not options.no_new_keyring,
-            extra_env=listen_environment(options),
-            state=self.state("creating", 0),
-            seccomp=seccomp_filter(spec, options),
-            idmaps=maps.numbers if maps else None,
-        )
-        known = facts(
-            spec.get("mounts") or [],
-            process,
-            unified=self.layout.unified,
-            no_pivot=options.no_pivot,
-            mount_label=(spec.get("linux") or {}).get("mountLabel"),
-        )
-        return container_program(spec, known, request)
-
-    def _cgroup_mounts(self) -> tuple[CgroupMount, ...]:
-        if not any(mount.get("type") == "cgroup" for mount in self.bundle.spec.get("mounts") or []):
-            return ()
-        return tuple(
-            CgroupMount(os.path.basename(row.mount), row.controllers, self.cgroup.paths[row.controllers[0]])
-            for row in self.layout.hierarchies
-            if row.version == 1 and row.controllers[0] in self.cgroup.paths
-        )
 
     def _keep(self, pid: int) -> None:
         found = look(pid)
@@ -284,14 +245,15 @@ class Creation:
 
 def create(container_id: str, options: Options) -> None:
     """Create a container that waits for `start`.  Raises OrlopError; then nothing is left behind."""
-    creation = Creation(container_id, options)
+    creation = Creation(container_id, options, fifo=True)
     check_console(creation, options, detached=True)
     launch = drive(_create(creation, options))
     launch.release()
+    creation.planning.remember()
 
 
 def _create(creation: Creation, options: Options) -> Steps[Launch]:
-    launch = yield from creation.prepare(fifo=True)
+    launch = yield from creation.prepare()
     try:
         if creation.terminal:
             from orlop.runtime.console import send_console

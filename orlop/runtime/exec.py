@@ -151,7 +151,7 @@ def _launch(found: Found, request: ExecRequest, options: Options, directory: str
         facts([], process, unified=False),
         Request(
             container_id=found.record.id,
-            control=3 + options.preserve_fds + options.listen_fds,
+            control=options.control,
             cgroup=CgroupEntry(
                 tasks=found.cgroup.join_files(request.cgroup) + ((f"{directory}/cgroup.procs",) if directory else ()),
                 directory=None if directory else found.cgroup.clone_into(request.cgroup),

@@ -28,8 +28,7 @@ VOCABULARY = Vocabulary(
 
 def program(container_id: str, options: Options) -> Program:
     """The program that `create` would run for the bundle of the options.  Raises OrlopError as `create` does."""
-    made: Program = Creation(container_id, options).program(fifo=True)
-    return made
+    return Creation(container_id, options, fifo=True).planning.planned()
 
 
 def text(program: Program) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from orlop.executor.link import Event
     from orlop.program.ops import Program
     from orlop.runtime.net_devices import NetDevices
+    from orlop.runtime.recall import Recalled
     from orlop.runtime.waiting import Steps
     from orlop.spec.types import Process, Spec
 
@@ -69,7 +70,7 @@ class Launch:
 
     def __init__(
         self,
-        program: Program,
+        program: Program | Recalled,
         spec: Spec,
         process: Process,
         state: dict[str, object],
@@ -196,11 +197,11 @@ class Launch:
         if event.kind == EVENT_FAILED:
             from orlop.runtime.failure import failure
 
-            raise failure(self.program, event)
+            raise failure(self.program.planned(), event)
         if event.kind in (events.HOOK_FAILED, events.HOOK_TIMEOUT):
             from orlop.runtime.failure import hook_failure
 
-            raise hook_failure(self.program, event)
+            raise hook_failure(self.program.planned(), event)
         if event.kind == events.PID:
             self._cloned(event.value)
         elif event.kind == events.CONSOLE:

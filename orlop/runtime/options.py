@@ -91,3 +91,8 @@ class Options:
         self.listen_names = listen_names
         self.notify_socket = notify_socket
         self.user_bus = user_bus
+
+    @property
+    def control(self) -> int:
+        """The descriptor of a container's program on which it speaks to us: the first behind those it is to have."""
+        return 3 + self.preserve_fds + self.listen_fds

@@ -5,10 +5,10 @@ from __future__ import annotations
 from orlop import system as os
 from orlop.cgroup.choose import new
 from orlop.host.probe import facts
-from orlop.plan.facts import CgroupEntry, CgroupMount, Request
+from orlop.plan.facts import CgroupEntry, CgroupMount, Facts, Request
 from orlop.runtime.document import state_document
 from orlop.runtime.handover import listen_environment
-from orlop.runtime.recall import FILLER, plain, recall, remember
+from orlop.runtime.recall import FILLER, plain, remember
 from orlop.runtime.seccomp import seccomp_filter
 from orlop.state.store import FIFO, Record
 
@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     from orlop.runtime.bundle import Bundle
     from orlop.runtime.options import Options
     from orlop.runtime.recall import Recalled
+    from orlop.spec.types import Spec
 
 
 class Planning:
-    """What the planner is given: the config, the host's layout of cgroups, the caller's wishes, the container."""
+    """What the planner is given: the config, the host's layout of cgroups, the caller's wishes, the container.
+
+    `maps` gives for the index of each id-mapped mount the number of the descriptor of its user namespace.
+    """
 
     __slots__ = (
-        "_asked", "_cgroup", "_fifo", "_inputs", "_layout", "_made", "_maps", "_options", "_record", "_rootfs", "_spec",
+        "_asked", "_cgroup", "_entry", "_fifo", "_inputs", "_layout", "_made", "_maps", "_options", "_record", "_spec",
     )  # fmt: skip
 
     def __init__(
@@ -41,8 +45,8 @@ class Planning:
         maps: dict[int, int] | None,
     ) -> None:
         self._spec = bundle.spec
-        self._rootfs = bundle.rootfs
         self._asked = bundle.asked
+        self._entry = bundle.entry
         self._layout = layout
         self._options = options
         self._record = record
@@ -55,17 +59,13 @@ class Planning:
     def program(self) -> Program | Recalled:
         """The program for the executor."""
         if self._asked is not None:
-            filled = self._filled()
-            inputs = (
-                plain(self._facts()),
-                plain(self._request(*filled, devices=False)),
-                len(self._cgroup.join_files()),
-            )
-            entry = recall(self._asked)
-            found = entry.program(inputs, self._record.id, self.planned) if entry is not None else None
-            if found is not None:
-                return found
-            self._inputs = inputs
+            request = self._request(*self._filled(), devices=False)
+            self._inputs = (plain(self._facts()), plain(request), len(self._cgroup.join_files()))
+            if self._entry is not None:
+                found = self._entry.program(self._inputs, self._record.id, self.planned)
+                if found is not None:
+                    self._options.log("debug", "program recalled")
+                    return found
         self._made = self.planned()
         return self._made
 
@@ -76,13 +76,23 @@ class Planning:
     def remember(self) -> None:
         """Keep the program for the next container of this config, if it was not recalled.  Takes as long as planning:
         best done while the container runs."""
-        if self._asked is not None and self._inputs is not None and self._made is not None:
+        if self._asked is not None and self._made is not None:
             remember(self._asked, self._inputs, self._record.id, self._made, self._plan(*self._filled()))
 
     def _plan(self, record: Record, cgroup: Cgroup) -> Program:
         from orlop.plan.container import container_program
 
         return container_program(self._spec, self._facts(), self._request(record, cgroup))
+
+    def _facts(self) -> Facts:
+        spec = self._spec
+        return facts(
+            spec.get("mounts") or [],
+            spec["process"],
+            unified=self._layout.unified,
+            no_pivot=self._options.no_pivot,
+            mount_label=(spec.get("linux") or {}).get("mountLabel"),
+        )
 
     def _filled(self) -> tuple[Record, Cgroup]:
         """Another container with the same config, whose id is as long, and made of a character that no id has."""
@@ -97,10 +107,16 @@ class Planning:
         spec, options = self._spec, self._options
         linux = spec.get("linux") or {}
         rules = cgroup.device_program(linux.get("resources"), device_paths(spec)) if devices else None
-        entry = CgroupEntry(cgroup.join_files(), cgroup.clone_into(), rules, self._cgroup_mounts(cgroup))
+        entry = CgroupEntry(
+            tasks=cgroup.join_files(),
+            directory=cgroup.clone_into(),
+            device_program=rules,
+            mounts=self._cgroup_mounts(cgroup),
+            asks=cgroup.needs_process,
+        )
         return Request(
             container_id=record.id,
-            rootfs=self._rootfs,
+            rootfs=record.rootfs,
             control=options.control,
             fifo=f"{os.path.abspath(options.root)}/{record.id}/{FIFO}" if self._fifo else None,
             cgroup=entry,
@@ -111,3 +127,17 @@ class Planning:
             seccomp=seccomp_filter(spec, options),
             idmaps=self._maps,
         )
+
+    def _cgroup_mounts(self, cgroup: Cgroup) -> tuple[CgroupMount, ...]:
+        if not any(mount.get("type") == "cgroup" for mount in self._spec.get("mounts") or []):
+            return ()
+        return tuple(
+            CgroupMount(os.path.basename(row.mount), row.controllers, cgroup.paths[row.controllers[0]])
+            for row in self._layout.hierarchies
+            if row.version == 1 and row.controllers[0] in cgroup.paths
+        )
+
+
+def device_paths(spec: Spec) -> list[str]:
+    """The paths of `linux.devices`, whose rules come before those of the default devices."""
+    return [row["path"] for row in (spec.get("linux") or {}).get("devices") or []]

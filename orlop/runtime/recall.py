@@ -37,16 +37,20 @@ _MOST = 64  # entries; one is about 60 KB
 class Recalled:
     """A program for the executor, without what an error message needs: that is planned when there is an error."""
 
-    __slots__ = ("architecture", "control", "encoded", "planned", "scratch")
+    __slots__ = ("_encoded", "architecture", "control", "planned", "scratch")
 
     def __init__(
         self, encoded: bytes, scratch: int, control: int, architecture: str, planned: Callable[[], Program]
     ) -> None:
-        self.encoded = encoded
+        self._encoded = encoded
         self.scratch = scratch
         self.control = control
         self.architecture = architecture
         self.planned = planned
+
+    def encoded(self) -> bytes:
+        """Its binary form."""
+        return self._encoded
 
 
 class Entry:
@@ -71,19 +75,22 @@ class Entry:
         return Recalled(bytes(image), scratch, control, architecture, planned)
 
 
-def question(container_id: str, bundle: str, config: bytes, options: Options, *, fifo: bool) -> Question | None:
+def question(container_id: str, bundle: str, config: bytes, options: Options, fifo: bool) -> Question | None:
     """What a program is looked up by; None where it is not worth it, or not possible.
 
-    A config that holds the id was written for this one container, as engines do, and will not come again.  Without the
-    pack of modules nobody knows whether our code is still what it was.
+    A config that holds the id was written for this one container, as engines do, and will not come again.  A pre-draft
+    config, and one to which a socket is added, are not planned as they are.  Without the pack of modules nobody knows
+    whether our code is still what it was.
     """
     pack = sys.modules.get("orlop.pack")
     code = pack.code() if pack is not None else None
     text = container_id.encode()
-    if code is None or options.systemd_cgroup or text in config or text in os.fsencode(bundle):
+    if code is None or options.systemd_cgroup or options.notify_socket or (options.rootless or os.geteuid()):
         return None
-    wishes = (options.root, options.rootless, options.no_pivot, options.no_new_keyring, options.preserve_fds)
-    return (code, len(text), fifo, options.listen_fds, options.notify_socket, wishes, bundle, config)
+    if text in config or text in os.fsencode(bundle) or b"pre-draft" in config:
+        return None
+    wishes = (options.root, options.no_pivot, options.no_new_keyring, options.preserve_fds)
+    return (code, len(text), fifo, options.listen_fds, wishes, bundle, config)
 
 
 def recall(asked: Question) -> Entry | None:
@@ -107,7 +114,7 @@ def remember(asked: Question, inputs: object, container_id: str, program: Progra
         return
     kept = (template, filled.scratch, filled.control, filled.architecture)
     try:
-        entry = dumps((asked, inputs, kept, places))
+        entry = dumps((asked, inputs, kept, places))  # type: ignore[arg-type]
         with Directory(place("programs"), make=True, most=_MOST) as directory:
             directory.make_room()
             directory.write(_name(asked), hashed(MAGIC, 0, entry))

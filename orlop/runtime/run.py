@@ -24,16 +24,18 @@ def run(container_id: str, options: Options) -> int:
 
     Blocks until it ends, unless detached.  Raises OrlopError; then nothing is left behind.
     """
-    creation = Creation(container_id, options)
+    creation = Creation(container_id, options, fifo=False)
     check_console(creation, options, detached=options.detach)
     if options.detach:
         drive(_start(creation, options)).release()
+        creation.planning.remember()
         return 0
     destination = _destination(options)
     foreground = Foreground(terminal=creation.terminal, stoppable=bool(creation.bundle.spec.get("hooks")))
     try:
         launch = drive(_start(creation, options, foreground), foreground.readable)
         try:
+            creation.planning.remember()
             status = foreground.wait(launch.pid)
             if destination is not None or options.keep:
                 _account(creation, options, foreground, destination)
@@ -72,7 +74,7 @@ def _account(creation: Creation, options: Options, foreground: Foreground, desti
 
 
 def _start(creation: Creation, options: Options, foreground: Foreground | None = None) -> Steps[Launch]:
-    launch = yield from creation.prepare(fifo=False)
+    launch = yield from creation.prepare()
     try:
         if creation.terminal and foreground is not None:
             foreground.take(launch.master)
