@@ -29,9 +29,7 @@ class Bundle:
 
     __slots__ = ("asked", "data", "entry", "path", "rootfs", "spec")
 
-    def __init__(
-        self, path: str | None, config: str | None, question: Callable[[str, bytes], Question | None]
-    ) -> None:
+    def __init__(self, path: str | None, config: str | None, question: Callable[[str, bytes], Question | None]) -> None:
         """Read and check it, unless this very config was checked before.
 
         `config` is another file than config.json in it.  Raises ConfigError.
