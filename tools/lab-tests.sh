@@ -23,6 +23,7 @@ test $# -gt 0 || set -- tests/system
 # shellcheck disable=SC2086,SC2016  # LAB is a command with flags; the script is the other machine's
 exec $LAB -- sh -c '
     cd /work
+    export ORLOP_TEST_CYCLES='"${ORLOP_TEST_CYCLES:-20}"'
     test ! -w build/orlop.python || python3 tools/interpreter.py > build/orlop.python
     export PYTHONPATH=/work/build/lab-site PYTHONDONTWRITEBYTECODE=1
     exec python3 -m pytest -q -p no:cacheprovider "$@"' sh "$@"

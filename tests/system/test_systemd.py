@@ -262,6 +262,24 @@ def test_what_fails_late_leaves_no_unit(systemd: Runtime, bundle: Bundle) -> Non
     assert "no-such-program" in systemd.refuses(bundle.args("no-such-program"))
 
 
+def test_a_limit_that_cannot_be_set_leaves_no_unit(systemd: Runtime, bundle: Bundle) -> None:
+    need()
+    said = systemd.refuses(bundle.set("linux.resources.unified", {"nosuch.limit": "1"}))
+    assert 'unified resource "nosuch.limit" can\'t be set: controller "nosuch" not available' in said
+
+
+def test_a_unit_that_has_failed_makes_room(systemd: Runtime, bundle: Bundle) -> None:
+    name = systemd.new_id()
+    unit = f"runc-{name}.scope"
+    scope = ["systemd-run", "--scope", "-q", "--unit", unit, "-p", "RuntimeMaxSec=100ms", "sleep", "1000"]
+    assert subprocess.run(scope).returncode != 0
+    while shown(unit, "ActiveState")["ActiveState"] != "failed":
+        assert shown(unit, "LoadState")["LoadState"] == "loaded"
+    bundle.set("linux.cgroupsPath", f":runc:{name}")
+    with systemd.created(bundle):
+        assert shown(unit, "ActiveState") == {"ActiveState": "active"}
+
+
 def test_the_deletion_needs_no_flag(systemd: Runtime, runtime: Runtime, bundle: Bundle) -> None:
     with systemd.running(waiting(bundle)) as container:
         runtime("delete", "--force", container.id)
