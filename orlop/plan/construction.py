@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orlop.program.builder import Builder
-from orlop.program.ops import Register
+from orlop.program.ops import Purpose, Register
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 class Construction:
     """The state of planning one container or one exec.
 
-    `root` is the register of the root file system while the container is built, `procfs` that of the private procfs,
-    `sources` those of bind sources that had to be opened early, by the index of their mount.  `working` is the root of
-    the container while the working directory is entered, `inside` whether it already is.
+    `root` is the register of the root file system while the container is built, `procfs` that of the private
+    procfs, `sources` those of bind sources that had to be opened early, by the index of their mount. `working` is
+    the root of the container while the working directory is entered, `inside` whether it already is. `writable_dev`
+    is a tmpfs on /dev that is to be made read-only.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Construction:
         "sources",
         "spec",
         "working",
+        "writable_dev",
     )
 
     def __init__(self, spec: Spec, process: Process, facts: Facts, request: Request) -> None:
@@ -51,6 +53,7 @@ class Construction:
         self.opened: dict[str, Register] = {}
         self.working: Register | None = None
         self.inside: Register | None = None
+        self.writable_dev: tuple[Purpose, Register] | None = None
 
     def creates(self, kind: str) -> bool:
         """Is a new namespace of this type made for the container?"""

@@ -30,7 +30,7 @@ from orlop.plan.hooks import create_container_hooks, start_container_hooks
 from orlop.plan.labels import check_mount_label, label_keyring, open_procfs
 from orlop.plan.limits import raise_limits, set_limits
 from orlop.plan.masks import mask_paths, read_only_paths
-from orlop.plan.mounts import mount_all, open_sources
+from orlop.plan.mounts import finish_dev, mount_all, open_sources
 from orlop.plan.process import become_the_process
 from orlop.plan.rootfs import cut_propagation, enter_root, open_root, read_only, set_sysctls
 from orlop.plan.seccomp import listens
@@ -84,6 +84,7 @@ def build_the_root(c: Construction) -> None:
     host_hooks(c)
     create_container_hooks(c)
     open_console(c)
+    finish_dev(c)
     set_sysctls(c)
     make_working_directory(c)
     mask_paths(c)

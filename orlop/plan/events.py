@@ -12,11 +12,14 @@ HOOK_FAILED  value: exit status or signal; payload: si_code, CLD_EXITED (1) for 
 NETWORK      descriptor: a netlink socket of the container's network namespace; waits for linux.netDevices to be moved.
 LISTENER     value: the descriptor, in the process that tells, of its seccomp filter's listener; stands for CREATED too.
 CGROUP       the executor has begun; waits until it is in its cgroup.  Only where another has to move it there.
+DANGLING     value: 1 for a directory, 0 for a file; payload: a path; descriptor: the root that it is below.  A symbolic
+             link of the path leads to nothing; waits until what it names is made.
 """
 
 from __future__ import annotations
 
-PID, COPY_UP, ROOTFS, HOME, CONSOLE, CREATED, HOOK_FAILED, HOOK_TIMEOUT, LISTENER, NETWORK, CGROUP = range(1, 12)
+PID, COPY_UP, ROOTFS, HOME, CONSOLE, CREATED, HOOK_FAILED, HOOK_TIMEOUT = range(1, 9)
+LISTENER, NETWORK, CGROUP, DANGLING = range(9, 13)
 NAMES = (
     "failed",
     "pid",
@@ -30,4 +33,5 @@ NAMES = (
     "listener",
     "network",
     "cgroup",
+    "dangling",
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from errno import EINVAL, EPERM
 
-from orlop.plan import events
+from orlop.plan import events, paths
 from orlop.plan.mount_options import MountOptions
 from orlop.plan.mounts import mount_purpose, open_source
 from orlop.plan.rootfs import change
@@ -19,7 +19,7 @@ from orlop.program.builder import MOUNT_ATTR_SIZE, Builder
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.plan.construction import Construction
-    from orlop.program.ops import Program
+    from orlop.program.ops import Program, Register
 
 _CONTROL = 3
 _NO_SUPPORT = "maybe the filesystem used doesn't support idmap mounts on this kernel?"
@@ -30,21 +30,34 @@ _HINTS = {
 
 
 def open_idmapped(c: Construction) -> None:
-    """Clone the source of each id-mapped mount, and map it."""
+    """Clone the source of each id-mapped mount, and map it; what lies in the root file system is mapped when its turn
+    comes, which only a process without a user namespace of its own may do."""
     b = c.b
+    late: set[int] = set()
     for index, namespace in c.request.idmaps.items():
         mount = (c.spec.get("mounts") or [])[index]
+        if paths.below(c.request.rootfs, mount.get("source") or ""):
+            late.add(namespace)
+            continue
         options = MountOptions(mount.get("options") or [])
         mount_purpose(c, index, mount)
         tree = c.sources[index] = open_source(b, mount, options)
         if not any(flag == linux.MS_SHARED for flag, _ in options.propagation):
             change(b, tree, propagation=linux.MS_SLAVE, tree=True)  # what is mounted in it does not reach the host
-        b.purpose(f"mounts[{index}]", f"{b.current.wording}: MOUNT_ATTR_IDMAP ({_NO_SUPPORT})", _HINTS)
-        flags = linux.AT_EMPTY_PATH | (linux.AT_RECURSIVE if options.idmap == "ridmap" else 0)
-        attributes = b.mount_attr(linux.MOUNT_ATTR_IDMAP, namespace=namespace)
-        b.do("mount_setattr", tree, "", flags, attributes, MOUNT_ATTR_SIZE)
+        map_owners(c, index, tree, options)
     for namespace in dict.fromkeys(c.request.idmaps.values()):
-        b.do("close", namespace)
+        if namespace not in late:
+            b.do("close", namespace)
+
+
+def map_owners(c: Construction, index: int, tree: Register, options: MountOptions) -> None:
+    """Map a tree that nobody can see yet."""
+    b = c.b
+    before = b.purpose(f"mounts[{index}]", f"{b.current.wording}: MOUNT_ATTR_IDMAP ({_NO_SUPPORT})", _HINTS)
+    flags = linux.AT_EMPTY_PATH | (linux.AT_RECURSIVE if options.idmap == "ridmap" else 0)
+    attributes = b.mount_attr(linux.MOUNT_ATTR_IDMAP, namespace=c.request.idmaps[index])
+    b.do("mount_setattr", tree, "", flags, attributes, MOUNT_ATTR_SIZE)
+    b.resume(before)
 
 
 def namespace_program(architecture: str) -> Program:

@@ -37,6 +37,8 @@ def mask_paths(c: Construction) -> None:
         b.purpose(f"linux.maskedPaths[{index}]", f'unable to mask "{path}"')
         _mask(c, c.root, path, null, empty)
     b.close(null, *([empty] if empty else []))
+    if empty is not None and c.request.no_pivot:  # without pivot_root the host's /proc must come off, not this
+        b.do("umount2", "/proc", linux.MNT_DETACH)
 
 
 def _shared_empty_directory(c: Construction) -> Register:

@@ -32,13 +32,18 @@ ATTRIBUTES: dict[str, tuple[int, int]] = {
     "nosymfollow": (MOUNT_ATTR_NOSYMFOLLOW, 0),
     "symfollow": (0, MOUNT_ATTR_NOSYMFOLLOW),
     "nodiratime": (MOUNT_ATTR_NODIRATIME, 0),
-    "diratime": (0, 0),  # to take an access time setting back leaves what there is, as with mount(8)
+    "diratime": (0, 0),  # these only take an earlier word back: what there is stays, as with mount(8)
     "noatime": (MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME),
     "atime": (0, 0),
     "relatime": (MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
     "norelatime": (0, 0),
     "strictatime": (MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME),
     "nostrictatime": (0, 0),
+}
+_TAKES_BACK = {
+    "diratime": MOUNT_ATTR_NODIRATIME,
+    "atime": MOUNT_ATTR_NOATIME,
+    "nostrictatime": MOUNT_ATTR_STRICTATIME,
 }
 _TREE = ATTRIBUTES | {
     "diratime": (0, MOUNT_ATTR_NODIRATIME),
@@ -111,6 +116,9 @@ class MountOptions:
             self.on = self.on & ~off & ~_opposite(off) | on
             self.off = self.off & ~on | off
             self.touched = True
+            if self.on & _TAKES_BACK.get(word, 0):
+                self.on &= ~_TAKES_BACK[word]
+                self.off &= ~MOUNT_ATTR__ATIME
         elif word in PROPAGATION:
             self.propagation.append(PROPAGATION[word])
         elif word in OWN:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from orlop.spec.types import Mount
 
 _HINTS = {
-    ELOOP: "the place to mount on, or a directory on the way, is a symbolic link in the image; it must be a directory",
+    ELOOP: "it must be mounted on ordinary directory; the place, or a directory on the way, is a symbolic link",
     ENOTDIR: "the place to mount on must be a directory",
     ENODEV: "the kernel has no file system of this type: see /proc/filesystems",
     EINVAL: "the file system knows no such option, or refuses its value",
@@ -53,7 +53,8 @@ def open_sources(c: Construction) -> None:
     for index, mount in enumerate(c.spec.get("mounts") or []):
         options = MountOptions(mount.get("options") or [])
         shared = any(flag == linux.MS_SHARED for flag, _ in options.propagation)
-        if options.bind and (everything or shared) and index not in c.sources:
+        inside = paths.below(c.request.rootfs, mount.get("source") or "")  # what earlier mounts make of it
+        if options.bind and (everything or shared) and index not in c.sources and not inside:
             mount_purpose(c, index, mount)
             forbidden, opened = Label(), Label()
             tree = open_source(c.b, mount, options, on={EACCES: forbidden})
@@ -65,8 +66,9 @@ def open_sources(c: Construction) -> None:
 
 
 def mount_all(c: Construction) -> None:
-    """Make every mount of the config.  A read-only tmpfs stays writable until all are made: others may lie in it."""
-    writable: list[tuple[Purpose, Register]] = []
+    """Make every mount of the config.  A read-only tmpfs stays writable until all are made: others may lie in it.
+    One on /dev stays so until the devices are made."""
+    writable: list[tuple[Purpose, str, Register]] = []
     for index, mount in enumerate(c.spec.get("mounts") or []):
         mount_purpose(c, index, mount)
         options = MountOptions(mount.get("options") or [])
@@ -76,13 +78,27 @@ def mount_all(c: Construction) -> None:
         elif mount.get("type") == "cgroup":
             mount_cgroup(c, mount, options)
         elif mount.get("type") == "tmpfs" and options.read_only:
-            writable.append((c.b.current, _file_system(c, mount, options)))
+            writable.append((c.b.current, paths.clean(mount["destination"]), _file_system(c, mount, options)))
         else:
             c.b.close(_file_system(c, mount, options))
-    for purpose, made in writable:
-        c.b.resume(purpose)
-        change(c.b, made, on=linux.MOUNT_ATTR_RDONLY)
-        c.b.close(made)
+    for purpose, destination, made in writable:
+        if destination == "dev":
+            c.writable_dev = purpose, made
+        else:
+            _finish(c, purpose, made)
+
+
+def finish_dev(c: Construction) -> None:
+    """Make a /dev read-only that is to be so."""
+    if c.writable_dev is not None:
+        _finish(c, *c.writable_dev)
+        c.writable_dev = None
+
+
+def _finish(c: Construction, purpose: Purpose, made: Register) -> None:
+    c.b.resume(purpose)
+    change(c.b, made, on=linux.MOUNT_ATTR_RDONLY)
+    c.b.close(made)
 
 
 def mount_purpose(c: Construction, index: int, mount: Mount) -> None:
@@ -186,6 +202,10 @@ def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> N
     tree = c.sources.pop(index, None)
     if tree is None:
         tree = open_source(b, mount, options)
+        if index in c.request.idmaps:
+            from orlop.plan.idmap import map_owners
+
+            map_owners(c, index, tree, options)
     elif index not in c.request.idmaps:
         opened = Label()
         b.jump_if(tree, opened)
@@ -193,7 +213,7 @@ def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> N
         b.place(opened)
     _bind_attributes(b, tree, options)
     directory = c.facts.sources.get(mount.get("source") or "", True)
-    place = paths.mount_point(b, c.root, mount["destination"], directory=directory)
+    place = paths.mount_point(b, c.root, mount["destination"], directory=directory, dangling=True)
     attach(b, tree, place)
     b.close(place)
     propagate(b, tree, options)

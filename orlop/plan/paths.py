@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from errno import EEXIST, ENOENT
 
+from orlop.plan.events import DANGLING
 from orlop.program.builder import OPEN_HOW_SIZE
 from orlop.program.linux import (
     O_CLOEXEC,
@@ -45,6 +46,11 @@ def clean(path: str) -> str:
     return "/".join(out) or "."
 
 
+def below(rootfs: str, path: str) -> bool:
+    """Does a path of the host begin with that of the root file system?  A comparison of texts, nothing is looked up."""
+    return path.startswith(rootfs + "/")
+
+
 def look_up(
     b: Builder, root: Register, path: str, *, flags: int = 0, resolve: int = 0, on: dict[int, Label] | None = None
 ) -> Register:
@@ -59,12 +65,14 @@ def mount_point(
     *,
     directory: bool,
     plain: bool = False,
+    dangling: bool = False,
     existing: Callable[[Register], None] | None = None,
 ) -> Register:
     """A handle of the place to mount on; a directory (0755) or an empty file (0644) is made where there is nothing.
 
-    `plain` refuses symbolic links on the way: for proc, sysfs and /dev, whose content others trust.  `existing` adds
-    operations for a place that was there before.
+    `plain` refuses symbolic links on the way: for proc, sysfs and /dev, whose content others trust.  With `dangling` a
+    link that leads to nothing is followed, and what it names is made.  `existing` adds operations for a place that was
+    there before.
     """
     path = clean(path)
     kind = O_DIRECTORY if directory else 0
@@ -75,7 +83,8 @@ def mount_point(
         existing(handle)
     b.jump(found)
     b.place(missing)
-    parent, name = make_parents(b, root, path)
+    nowhere = Label() if dangling else None
+    parent, name = make_parents(b, root, path, nowhere)
     if directory:
         b.do("mkdirat", parent, name, 0o755, ignore=(EEXIST,))
     else:
@@ -83,13 +92,21 @@ def mount_point(
     if parent is not root:
         b.close(parent)
     how = b.open_how(_HANDLE | kind, 0, IN_ROOT | resolve)
-    b.do("openat2", root, path, how, OPEN_HOW_SIZE, result=handle.number)
+    b.do("openat2", root, path, how, OPEN_HOW_SIZE, result=handle.number, on={ENOENT: nowhere} if nowhere else None)
+    if nowhere is not None:
+        b.jump(found)
+        b.place(nowhere)
+        _make_what_links_name(b, root, path, directory=directory)
+        b.do("openat2", root, path, how, OPEN_HOW_SIZE, result=handle.number)
     b.place(found)
     return handle
 
 
-def make_parents(b: Builder, root: Register, path: str) -> tuple[Register, str]:
-    """A handle of the directory that holds the last name of a path, made where it is missing; and that name."""
+def make_parents(b: Builder, root: Register, path: str, nowhere: Label | None = None) -> tuple[Register, str]:
+    """A handle of the directory that holds the last name of a path, made where it is missing; and that name.
+
+    `nowhere` is where to go on behind a symbolic link that leads to nothing.
+    """
     *names, last = clean(path).split("/")
     parent = root
     for depth, name in enumerate(names, 1):
@@ -100,12 +117,24 @@ def make_parents(b: Builder, root: Register, path: str) -> tuple[Register, str]:
         b.place(missing)
         b.do("mkdirat", parent, name, 0o755, ignore=(EEXIST,))
         how = b.open_how(_HANDLE | O_DIRECTORY, 0, IN_ROOT)
-        b.do("openat2", root, prefix, how, OPEN_HOW_SIZE, result=handle.number)
+        b.do(
+            "openat2", root, prefix, how, OPEN_HOW_SIZE, result=handle.number, on={ENOENT: nowhere} if nowhere else None
+        )
         b.place(found)
         if parent is not root:
             b.close(parent)
         parent = handle
     return parent, last
+
+
+def _make_what_links_name(b: Builder, root: Register, path: str, *, directory: bool) -> None:
+    """A symbolic link on the way leads to nothing: the supervisor follows it, below the root, and makes what it names.
+
+    Images link /etc/resolv.conf to a file of /run, which is there only once they have booted.
+    """
+    text = path.encode("utf-8", "surrogateescape")
+    b.event(DANGLING, int(directory), payload=b.constant(text), size=len(text), fds=(root,))
+    b.wait(b.space(8), 8)
 
 
 def make_file(b: Builder, parent: Register, name: str) -> None:

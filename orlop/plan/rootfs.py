@@ -72,13 +72,16 @@ def cut_propagation(c: Construction) -> None:
 
 
 def open_root(c: Construction) -> None:
-    """Make the root file system a mount of its own, on its own place, and hold it by descriptor."""
+    """Make the root file system a mount of its own, on its own place, and hold it by descriptor.
+
+    In the host's mount namespace too, where it stays: with it, whoever cleans up unmounts all that lies in it.
+    """
     b = c.b
     path = c.request.rootfs
     b.purpose("root.path", f'error preparing rootfs "{path}"', _NO_ROOT)
     handle = linux.O_PATH | linux.O_DIRECTORY | linux.O_NOFOLLOW | linux.O_CLOEXEC
     place = b.get("openat", linux.AT_FDCWD, path, handle, 0)
-    if "mount" not in c.namespaces:
+    if "mount" not in c.namespaces and not c.spec.get("mounts"):
         c.root = place
         return
     tree = b.get("open_tree", place, "", CLONE_TREE | linux.AT_EMPTY_PATH | linux.AT_RECURSIVE)

@@ -47,8 +47,8 @@ class Bundle:
             self.spec = load(self.data, device=_device)
         if b"pre-draft" in self.data:
             self.data = _converted(self.spec)
-        resolve(self.spec, self.path)
         self.rootfs = self._rootfs()
+        resolve(self.spec, self.path, self.rootfs)
 
     def _read(self, file: str) -> bytes:
         try:
@@ -99,15 +99,23 @@ def _bad_root(path: str, what: str, hint: str) -> ConfigError:
     return ConfigError([Problem("root.path", f"invalid rootfs: {path}: {what}", hint)])
 
 
-def resolve(spec: Spec, bundle: str) -> None:
-    """Make the sources of bind mounts absolute, and see that they are there."""
+def resolve(spec: Spec, bundle: str, rootfs: str) -> None:
+    """Make the sources of bind mounts absolute, and see that they are there; but for those in the root file system,
+    which an earlier mount may make.  A destination may be told with the host's path of the root before it, as runc
+    takes it."""
     problems = []
+    inside = f"{rootfs}/"
     for index, mount in enumerate(spec.get("mounts") or []):
+        destination = mount.get("destination") or ""
+        if destination.startswith(inside):
+            mount["destination"] = destination[len(rootfs) :]
         options = mount.get("options") or []
         if "bind" not in options and "rbind" not in options:
             continue
         source = os.path.join(bundle, mount.get("source") or "")
         mount["source"] = source
+        if source.startswith(inside):
+            continue
         try:
             os.stat(source)
         except FileNotFoundError:

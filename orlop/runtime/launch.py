@@ -230,6 +230,11 @@ class Launch:
 
             state = {**self.state, "pid": self.state.get("pid") or self.pid}
             yield from send_listener(self.spec["linux"], self.pid, event.value, state)
+        elif event.kind == events.DANGLING:
+            from orlop.host.dangling import make_below
+
+            make_below(event.fds[0], event.payload, directory=bool(event.value))
+            self._answer()
         elif event.kind == events.COPY_UP:
             from orlop.host.copytree import copy_up
 

@@ -544,3 +544,58 @@ def test_the_hosts_proc_can_be_bound(runtime: Runtime, bundle: Bundle) -> None:
     bundle.without_mount("/proc").namespace("pid", None).bind("/proc", "/proc", "rbind")
     bundle.set("linux.maskedPaths", []).set("linux.readonlyPaths", [])
     assert runtime.shell(bundle, "cat /proc/1/comm") == [Path("/proc/1/comm").read_text().strip()]
+
+
+def test_without_pivot_root_nobody_inside_can_make_an_unmasked_proc(runtime: Runtime, bundle: Bundle) -> None:
+    script = "unshare -mrpf sh -c 'mount -t proc none /tmp && echo shown' || echo refused"
+    more = ["CAP_KILL", "CAP_SETFCAP"]
+    for kind in ("bounding", "permitted", "effective"):
+        bundle.set(f"process.capabilities.{kind}", more)
+    assert "refused" in runtime.run(bundle.shell(script), "--no-pivot").lines
+
+
+def test_a_read_only_dev_has_its_devices(runtime: Runtime, bundle: Bundle) -> None:
+    mounts = bundle.get("mounts")
+    assert isinstance(mounts, list)
+    index = next(index for index, row in enumerate(mounts) if row["destination"] == "/dev")
+    bundle.set(f"mounts[{index}].options", ["nosuid", "strictatime", "mode=755", "ro"])
+    assert runtime.shell(bundle, "echo 1 > /dev/null && touch /dev/x 2>/dev/null || echo refused") == ["refused"]
+
+
+@pytest.mark.parametrize("directory", [False, True])
+@pytest.mark.parametrize("link", ["/run/deep/down", "../../run/deep/down", "/jump/down"])
+def test_what_a_link_to_nothing_names_is_made_in_the_root(
+    runtime: Runtime, bundle: Bundle, place: Path, link: str, directory: bool
+) -> None:
+    (place / "file").write_text("bound")
+    (bundle.rootfs / "etc/place").symlink_to(link)
+    (bundle.rootfs / "jump").symlink_to("/../run/deep")
+    bundle.bind(place if directory else place / "file", "/etc/place")
+    made = "/run/deep/down/file" if directory else "/run/deep/down"
+    assert runtime.shell(bundle, f"cat {made} /etc/place{'/file' if directory else ''}") == ["boundbound"]
+    assert (bundle.rootfs / "run/deep/down").is_dir() == directory
+
+
+def test_links_that_lead_in_a_circle_are_refused(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    (bundle.rootfs / "one").symlink_to("/two")
+    (bundle.rootfs / "two").symlink_to("/one")
+    assert "symbolic links" in runtime.refuses(bundle.bind(place, "/one/place").args("true"))
+
+
+def test_a_source_in_the_root_is_what_earlier_mounts_make_of_it(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    (place / "sub").mkdir()
+    (place / "sub/file").write_text("here")
+    bundle.bind(place, "/first").bind(bundle.rootfs / "first/sub", f"{bundle.rootfs}/second")
+    assert runtime.shell(bundle, "cat /second/file") == ["here"]
+
+
+def test_without_a_mount_namespace_all_mounts_lie_in_one_that_can_be_unmounted(
+    runtime: Runtime, bundle: Bundle
+) -> None:
+    bundle.namespace("mount", None).set("linux.maskedPaths", []).set("linux.readonlyPaths", [])
+    try:
+        runtime.run(bundle.args("true"))
+    finally:
+        done = subprocess.run(["umount", "-R", "-l", bundle.rootfs], check=False)
+    assert done.returncode == 0
+    assert str(bundle.rootfs) not in Path("/proc/self/mountinfo").read_text()

@@ -25,6 +25,7 @@ def test_to_take_an_access_time_setting_back_leaves_what_there_is(word: str) -> 
         (["nodiratime", "strictatime"], linux.MOUNT_ATTR_NODIRATIME | linux.MOUNT_ATTR_STRICTATIME),
         (["noatime", "nodiratime"], linux.MOUNT_ATTR_NODIRATIME | linux.MOUNT_ATTR_NOATIME),
         (["nodiratime", "norelatime"], linux.MOUNT_ATTR_NODIRATIME),
+        (["strictatime", "noatime"], linux.MOUNT_ATTR_NOATIME),
         (["noatime", "strictatime"], linux.MOUNT_ATTR_STRICTATIME),
     ],
 )
@@ -37,3 +38,9 @@ def test_to_give_one_access_time_setting_replaces_all_of_them(words: list[str], 
 def test_for_a_whole_tree_atime_is_the_kernels_default() -> None:
     options = MountOptions(["rbind", "ratime"])
     assert options.recursive_off == linux.MOUNT_ATTR__ATIME and options.recursive_on == linux.MOUNT_ATTR_RELATIME
+
+
+@pytest.mark.parametrize("words", [["noatime", "atime"], ["strictatime", "nostrictatime"], ["nodiratime", "diratime"]])
+def test_an_access_time_setting_that_is_taken_back_was_never_given(words: list[str]) -> None:
+    options = MountOptions(words)
+    assert not options.on & ACCESS and not options.off & ACCESS
