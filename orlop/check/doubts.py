@@ -5,8 +5,9 @@ from __future__ import annotations
 from orlop.check import mounts
 from orlop.check.fields import nearest
 from orlop.check.finding import Finding, warning
-from orlop.spec.capabilities import CAPABILITIES
+from orlop.spec.capabilities import CAPABILITIES, SETS
 from orlop.spec.mappings import mapped
+from orlop.spec.walk import cast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def _process(spec: Spec) -> Iterator[Finding]:
 
 def _capabilities(spec: Spec) -> Iterator[Finding]:
     process = spec.get("process", {})
-    sets: dict[str, list[str]] = {name: list(names) for name, names in process.get("capabilities", {}).items()}  # type: ignore[call-overload]
+    given: dict[str, object] = dict(process.get("capabilities", {}))
+    sets = {name: cast("list[str]", given[name]) for name in SETS if name in given}
     for kind, names in sets.items():
         for index, name in enumerate(names):
             if name not in CAPABILITIES:

@@ -20,7 +20,8 @@ from orlop.runtime.launch import Launch
 from orlop.runtime.planning import Planning, device_paths
 from orlop.runtime.recall import question
 from orlop.runtime.waiting import drive
-from orlop.spec.capabilities import known_capability
+from orlop.spec.capabilities import SETS, known_capability
+from orlop.spec.walk import cast
 from orlop.state.store import Record, Store, check_id
 
 TYPE_CHECKING = False
@@ -98,13 +99,14 @@ class Creation:
         return os.geteuid() != 0 if self.options.rootless is None else self.options.rootless
 
     def _warn_of_capabilities(self) -> None:
-        sets = dict(self.bundle.spec["process"].get("capabilities") or {})
-        names = {name for names in sets.values() for name in names}  # type: ignore[attr-defined]
+        given: dict[str, object] = dict(self.bundle.spec["process"].get("capabilities") or {})
+        sets = {kind: cast("list[str]", given[kind]) for kind in SETS if given.get(kind)}
+        names = {name for names in sets.values() for name in names}
         unknown = sorted(name for name in names if known_capability(name) is None)
         if unknown:
             self.options.log("warning", f"ignoring unknown or unavailable capabilities: [{' '.join(unknown)}]")
-        for name in sets.get("ambient") or ():  # type: ignore[attr-defined]
-            if not all(name in (sets.get(place) or ()) for place in ("permitted", "inheritable")):  # type: ignore[operator]
+        for name in sets.get("ambient", ()):
+            if not all(name in sets.get(place, ()) for place in ("permitted", "inheritable")):
                 self.options.log("warning", f"can't raise ambient capability {name}: operation not permitted")
 
     def state(self, status: str, pid: int) -> dict[str, object]:

@@ -12,6 +12,8 @@ CAPABILITIES = (
     "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
 )  # fmt: skip
 
+SETS = ("bounding", "effective", "inheritable", "permitted", "ambient")
+
 
 def known_capability(name: str) -> int | None:
     """Return the number of a capability, or None for a name we do not know, which is only worth a warning.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orlop.errors import Problem
+from orlop.spec.capabilities import SETS
 from orlop.spec.walk import (
     BOOL,
     MISSING,
@@ -81,8 +82,6 @@ def _process(process: Process) -> Iterator[Problem]:
                 yield Problem(f"consoleSize.{member}", MISSING)
 
 
-_SETS = ("bounding", "effective", "inheritable", "permitted", "ambient")
-
 PROCESS = Shape(
     "config.md#process",
     {
@@ -112,7 +111,7 @@ PROCESS = Shape(
             _rlimits,
         ),
         # Names that the kernel does not have are a warning, which is the planner's.
-        "capabilities": nested(Shape("config.md#linux-process", dict.fromkeys(_SETS, STRINGS))),
+        "capabilities": nested(Shape("config.md#linux-process", dict.fromkeys(SETS, STRINGS))),
         "noNewPrivileges": BOOL,
         "apparmorProfile": STRING,
         "selinuxLabel": STRING,

@@ -21,6 +21,8 @@ CASES: dict[str, Callable[[Bundle], object]] = {
         bundle.set("surprise", {"a": [1]}).set("process.surprise", 1).set("linux.resources.oomScoreAdj", 1)
     ),
     "18.1 an unknown member of a mount": lambda bundle: bundle.set("mounts[0].surprise", None),
+    "18.1 an unknown member of capabilities": lambda bundle: bundle.set("process.capabilities.surprise", 5),
+    "18.1 an unknown member of hooks": lambda bundle: bundle.set("hooks", {"surprise": 5}),
     "18.2 an unknown annotation": lambda bundle: bundle.set("annotations", {"org.example.x": "y"}),
     "18.4 consoleSize without a terminal": lambda bundle: bundle.set("process.consoleSize", {"height": 0}),
     "18.7 a relative destination": lambda bundle: bundle.mount("srv/data", "tmpfs", "tmpfs"),
