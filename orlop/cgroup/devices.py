@@ -167,7 +167,7 @@ def _rule(rule: object, index: int) -> tuple[bool, Device, int]:
     letters = rule.get("access")
     if not isinstance(letters, str) or not letters:
         raise ConfigError([Problem(where + ".access", f"device access at {index} field cannot be empty")])
-    if unknown := letters.strip("rwm"):
+    if unknown := letters.strip("rwma"):
         raise ConfigError([Problem(where + ".access", f'unknown device access "{unknown}"')])
     access = sum(bit for letter, bit in _LETTERS if letter in letters)
     return bool(rule.get("allow")), (str(kind), _number(rule, "major", where), _number(rule, "minor", where)), access

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from orlop import system as os
 from orlop.cli.flags import Command
 from orlop.cli.options import container_id
-from orlop.errors import OrlopError
+from orlop.errors import ConfigError, OrlopError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,11 +52,19 @@ def refuse(what: str) -> OrlopError:
     return OrlopError(f"{what} is not available in this version", hint=hint)
 
 
+def check_parent(parent: str, images: str) -> None:
+    if parent[:1] == "/":
+        raise ConfigError("--parent-path must be relative", hint="it is a path from the directory of --image-path")
+    if parent and not os.path.isdir(os.path.join(images, parent)):
+        raise ConfigError(f"invalid --parent-path: {parent} is no directory below {images}")
+
+
 def run(args: Args) -> int:
     from orlop.runtime.container import Found
     from orlop.runtime.options import Options
 
     Found(container_id(args), Options(root=args.context.root))  # an unknown container is the better error
+    check_parent(args.text("parent-path"), args.text("image-path") or "checkpoint")
     raise refuse("checkpoint")
 
 

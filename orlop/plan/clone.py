@@ -87,7 +87,7 @@ def open_cgroup(c: Construction) -> None:
         b.purpose("linux.cgroupsPath", "unable to wait for the container's cgroup")
         b.event(events.CGROUP)
         b.wait(b.space(WAIT_BUFFER), WAIT_BUFFER)
-    b.purpose("linux.cgroupsPath", "unable to open the container's cgroup")
+    b.purpose("linux.cgroupsPath", "error adding pid of the process to its cgroup")
     for path in entry.tasks:
         c.opened[path] = b.get("openat", linux.AT_FDCWD, path, linux.O_WRONLY | linux.O_CLOEXEC, 0)
     if entry.directory is None:
@@ -218,7 +218,7 @@ def write_tasks(c: Construction) -> None:
     """Each process moves itself: for `tasks` and the current task the kernel needs no global lock, as it does for
     cgroup.procs and another's pid (kernel/cgroup/cgroup.c, cgroup_procs_write_start)."""
     b = c.b
-    b.purpose("linux.cgroupsPath", "unable to join the container's cgroup")
+    b.purpose("linux.cgroupsPath", "error adding pid of the process to its cgroup")
     for path in c.request.cgroup.tasks:
         handle = c.opened.pop(path)
         b.do("write", handle, "0", 1)

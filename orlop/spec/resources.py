@@ -34,7 +34,7 @@ def _device_rules(rules: list[DeviceRule]) -> Iterator[Problem]:
         access = rule.get("access", "")
         if not access:
             yield Problem(f"[{index}].access", f"device access at {index} field cannot be empty")
-        elif access.strip("rwm"):
+        elif access.strip("rwma"):  # runc passes over the letter a, which configs take for "all"
             yield Problem(f"[{index}].access", f'must be made of r, w and m, not "{access}"')
 
 

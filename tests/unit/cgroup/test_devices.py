@@ -45,6 +45,12 @@ def test_later_rules_win() -> None:
     assert _policy({"allow": True, "access": "r", **fuse}, DENY_ALL).exceptions == devices.policy(None).exceptions
 
 
+def test_the_letter_a_among_the_accesses_is_passed_over_as_by_runc() -> None:
+    rule = {"allow": True, "type": "c", "major": 10, "minor": 229}
+    both = [_policy({**rule, "access": access}) for access in ("rwa", "rw")]
+    assert both[0].exceptions == both[1].exceptions
+
+
 def test_allowing_all_keeps_single_denials() -> None:
     policy = _policy({"allow": True, "access": "rwm"}, {"allow": False, "type": "b", "major": 8, "access": "w"})
     assert policy.allows(("c", 1, 11), ALL)

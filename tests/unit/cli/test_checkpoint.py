@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orlop.cli.checkpoint import check_parent
+from orlop.errors import ConfigError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -36,6 +39,20 @@ def test_checkpoint_of_an_unknown_container_names_it(orlop: Call, elsewhere: Pat
     outcome = orlop("--root", str(elsewhere), "checkpoint", *_FLAGS, *flags, "box")
     assert outcome.status == 1
     assert "container does not exist: box" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("parent", "reason"),
+    [("/images", "--parent-path must be relative"), ("nothing", "invalid --parent-path: nothing is no directory")],
+)
+def test_a_parent_path_that_cannot_be_is_refused_as_by_runc(elsewhere: Path, parent: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        check_parent(parent, str(elsewhere))
+
+
+def test_a_parent_path_is_looked_up_below_the_images(elsewhere: Path) -> None:
+    (elsewhere / "earlier").mkdir()
+    check_parent("earlier", str(elsewhere))
 
 
 @pytest.mark.parametrize("command", ["checkpoint", "restore"])
