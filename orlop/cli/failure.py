@@ -13,7 +13,7 @@ from orlop.cli.flags import UsageError
 from orlop.cli.output import PipeClosed, complain, put
 from orlop.cli.refusal import reason
 from orlop.cli.table import UnknownCommand
-from orlop.errors import ConfigError, HookError, InternalError, Interrupted, KernelError, OrlopError
+from orlop.errors import ConfigError, ExecError, HookError, InternalError, Interrupted, KernelError, OrlopError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def told(error: BaseException, context: Context, name: str, command: Command | N
         return 3
     if isinstance(error, PipeClosed):
         return PIPE_CLOSED  # the reader had enough: nothing to tell, as for a program that SIGPIPE ends
+    if name == "run" and context.program == "runc" and isinstance(error, ExecError) and error.call == "execve":
+        return _container_failed(error, context)
     if isinstance(error, OrlopError):
         message, extra = str(error), details(error)
         if isinstance(error, InternalError):
@@ -56,6 +58,15 @@ def told(error: BaseException, context: Context, name: str, command: Command | N
         extra |= _raised_at(error)
     _tell(context, prefix(context.program, name) + stage(error, context.program, name) + message, extra)
     return 255 if name == "exec" else 1
+
+
+def _container_failed(error: ExecError, context: Context) -> int:
+    """From execve on runc leaves it to the container to tell what is wrong, in one plain line (its suite compares it).
+    Only for those who call us by its name; a log of its own is told all the same."""
+    if context.log_fd != 2:
+        context.log("error", str(error), **details(error))
+    complain(str(error))
+    return 255
 
 
 def prefix(program: str, name: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 from orlop import system
 from orlop.cli.log import json_line, quoted, text_line
 from orlop.cli.main import main
-from orlop.errors import ConfigError, InternalError, KernelError, NotFound, OrlopError, Problem
+from orlop.errors import ConfigError, ExecError, InternalError, KernelError, NotFound, OrlopError, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +54,13 @@ def test_the_prefix_and_the_status_depend_on_the_command(
     assert outcome.out == ""
     time = r'time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"'
     assert re.fullmatch(f'{time} level=error msg="{prefix}container does not exist"\n', outcome.err)
+
+
+def test_under_the_name_runc_a_failing_execve_is_one_plain_line(orlop: Call, runtime: Notes) -> None:
+    runtime.answers["run"] = ExecError(errno.ENOENT, "exec /x: no such file or directory", call="execve", hint="look")
+    outcome = orlop("run", "ID", program="/usr/sbin/runc")
+    assert (outcome.status, outcome.err) == (255, "exec /x: no such file or directory\n")
+    assert "hint=" in orlop("run", "ID").err
 
 
 def test_under_the_name_runc_the_prefix_is_runcs(orlop: Call, runtime: Notes) -> None:
