@@ -12,6 +12,7 @@ EXPECTED = (
     "lab only",  # needs a virtual machine of shared/lab: pure cgroup v2, systemd
     "needs CAP_SYS_RESOURCE",
     "needs cgroup v2",
+    "needs runc",
     "needs cgroup v1",
     "this host has no usable controller",
     "this is the run on only version 2",

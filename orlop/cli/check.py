@@ -44,7 +44,12 @@ def _told(finding: Finding) -> str:
     lines = [f"{finding.level}: {finding.field}: {finding.message}"]
     rows = {"value": _shown(finding.value), "why": finding.why, "remedy": finding.hint or ""}
     lines += [f"  {name + ':':<8}{text}" for name, text in rows.items() if text]
-    return "\n".join(lines) + "\n\n"
+    return "\n".join(map(_plain, lines)) + "\n\n"
+
+
+def _plain(line: str) -> str:
+    """A line without control characters, which a config may hold to trick a terminal."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
 
 
 def _shown(value: object) -> str:

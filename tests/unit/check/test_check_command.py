@@ -36,6 +36,13 @@ def test_a_finding_has_five_parts(maker: Maker) -> None:
     )
 
 
+def test_nothing_in_a_config_controls_the_terminal(maker: Maker) -> None:
+    maker.put("ociVersion", "\x1b[2J\n\u202e")
+    done = orlop_command("check", cwd=maker.path)
+    assert "\\x1b[2J\\n\\u202e" in done.stdout
+    assert "\x1b" not in done.stdout and "\u202e" not in done.stdout
+
+
 def test_the_same_as_json(maker: Maker) -> None:
     maker.put("linux/resources", {}).put("hostnam", "x")
     done = orlop_command("check", "--format", "json", "-b", str(maker.path), cwd=Path("/"))
