@@ -148,6 +148,10 @@ class Launch:
         if self.devices is not None:
             self.devices.undo()
             self.devices = None
+        for event in self.early:  # of a process whose pid was never told
+            for fd in event.fds:
+                os.close(fd)
+        self.early = []
         self.close_terminal()
 
     def _learn_pid(self) -> None:

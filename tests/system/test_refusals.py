@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from orlop.errors import OrlopError
-from orlop.executor import link
 from orlop.program.encode import encode
 from orlop.program.layout import ARGUMENTS, CALL, EVENT, FAIL, OP_SIZE, WAIT
 from orlop.program.ops import OP_STRUCT, Program
@@ -60,15 +59,15 @@ class Injector:
         self.kinds: list[int] = []
         self.names: list[str] = []
 
-    def encode(self, program: Program, *, stamped: bool = False) -> bytes:
+    def encode(self, program: Program) -> bytes:
         if ("clone3" in program.names) == self.helper:
-            return encode(program, stamped=stamped)
+            return encode(program)
         kinds = [op.kind for op in program.ops()]
         if self.index >= 0 and kinds != self.kinds:
-            return encode(program, stamped=stamped)  # another attempt, in another way, after the refusal
+            return encode(program)  # another attempt, in another way, after the refusal
         self.kinds = kinds
         self.names = program.names
-        return encode(program if self.index < 0 else failing(program, self.index, self.error), stamped=stamped)
+        return encode(program if self.index < 0 else failing(program, self.index, self.error))
 
     @property
     def told(self) -> int:
@@ -83,7 +82,7 @@ class Injector:
 @pytest.fixture
 def injector(monkeypatch: pytest.MonkeyPatch) -> Injector:
     found = Injector()
-    monkeypatch.setattr(link, "encode", found.encode)
+    monkeypatch.setattr(Program, "encoded", lambda program: found.encode(program))
     return found
 
 
