@@ -19,7 +19,7 @@ from orlop.runtime.handover import check_preserved, write_pid_file
 from orlop.runtime.launch import Launch
 from orlop.runtime.planning import Planning, device_paths
 from orlop.runtime.recall import question
-from orlop.runtime.waiting import drive
+from orlop.runtime.waiting import Deferral, drive
 from orlop.spec.capabilities import SETS, known_capability
 from orlop.spec.walk import cast
 from orlop.state.store import Record, Store, check_id
@@ -249,12 +249,12 @@ def create(container_id: str, options: Options) -> None:
     """Create a container that waits for `start`.  Raises OrlopError; then nothing is left behind."""
     creation = Creation(container_id, options, fifo=True)
     check_console(creation, options, detached=True)
-    launch = drive(_create(creation, options))
-    launch.release()
+    with Deferral() as deferral:
+        drive(_create(creation, options, deferral), deferral.readable).release()
     creation.planning.remember()
 
 
-def _create(creation: Creation, options: Options) -> Steps[Launch]:
+def _create(creation: Creation, options: Options, deferral: Deferral) -> Steps[Launch]:
     launch = yield from creation.prepare()
     try:
         if creation.terminal:
@@ -266,6 +266,7 @@ def _create(creation: Creation, options: Options) -> Steps[Launch]:
             from orlop.runtime.sending import send_pidfd
 
             send_pidfd(options.pidfd_socket, launch.pid, b"standard")
+        deferral.check()
     except BaseException:
         yield from creation.undo()
         raise

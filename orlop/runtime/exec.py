@@ -13,7 +13,7 @@ from orlop.runtime.foreground import Foreground
 from orlop.runtime.handover import check_preserved, listen_environment, write_pid_file
 from orlop.runtime.launch import Launch
 from orlop.runtime.seccomp import seccomp_filter
-from orlop.runtime.waiting import drive
+from orlop.runtime.waiting import Deferral, drive
 from orlop.spec.check import check_process
 
 TYPE_CHECKING = False
@@ -112,7 +112,8 @@ def _exec(found: Found, request: ExecRequest, options: Options, directory: str |
     launch, pidfd = _launch(found, request, options, directory)
     try:
         if options.detach:
-            drive(_start(launch, options, pidfd)).release()
+            with Deferral() as deferral:
+                drive(_start(launch, options, pidfd, deferral=deferral), deferral.readable).release()
             return 0
         foreground = Foreground(terminal=bool(launch.process.get("terminal")))
         try:
@@ -128,7 +129,8 @@ def _exec(found: Found, request: ExecRequest, options: Options, directory: str |
 def _spawn(found: Found, request: ExecRequest, options: Options, directory: str | None) -> int:
     launch, pidfd = _launch(found, request, options, directory)
     try:
-        drive(_start(launch, options, pidfd))
+        with Deferral() as deferral:
+            drive(_start(launch, options, pidfd, deferral=deferral), deferral.readable)
         return launch.pid
     finally:
         os.close(pidfd)
@@ -176,7 +178,13 @@ def _launch(found: Found, request: ExecRequest, options: Options, directory: str
     return launch, pidfd
 
 
-def _start(launch: Launch, options: Options, pidfd: int, foreground: Foreground | None = None) -> Steps[Launch]:
+def _start(
+    launch: Launch,
+    options: Options,
+    pidfd: int,
+    foreground: Foreground | None = None,
+    deferral: Deferral | None = None,
+) -> Steps[Launch]:
     yield from launch.prepare(((pidfd, launch.program.control + PIDFD_AFTER_CONTROL),))
     try:
         if launch.groups:
@@ -197,10 +205,12 @@ def _start(launch: Launch, options: Options, pidfd: int, foreground: Foreground 
             send_pidfd(options.pidfd_socket, launch.pid, b"setns")
         if options.pid_file:
             write_pid_file(options.pid_file, launch.pid)
+        yield from launch.go()
+        if deferral is not None:
+            deferral.check()
     except BaseException:
         launch.abandon()
         raise
-    yield from launch.go()
     return launch
 
 

@@ -9,7 +9,7 @@ from orlop.errors import OrlopError
 from orlop.runtime.create import Creation, check_console
 from orlop.runtime.destroy import destroy
 from orlop.runtime.foreground import Foreground
-from orlop.runtime.waiting import drive
+from orlop.runtime.waiting import Deferral, drive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def run(container_id: str, options: Options) -> int:
     creation = Creation(container_id, options, fifo=False)
     check_console(creation, options, detached=options.detach)
     if options.detach:
-        drive(_start(creation, options)).release()
+        with Deferral() as deferral:
+            drive(_start(creation, options, deferral=deferral), deferral.readable).release()
         creation.planning.remember()
         return 0
     destination = _destination(options)
@@ -73,7 +74,9 @@ def _account(creation: Creation, options: Options, foreground: Foreground, desti
         options.log("error", str(error))
 
 
-def _start(creation: Creation, options: Options, foreground: Foreground | None = None) -> Steps[Launch]:
+def _start(
+    creation: Creation, options: Options, foreground: Foreground | None = None, deferral: Deferral | None = None
+) -> Steps[Launch]:
     launch = yield from creation.prepare()
     try:
         if creation.terminal and foreground is not None:
@@ -105,6 +108,8 @@ def _start(creation: Creation, options: Options, foreground: Foreground | None =
                 yield from notifications.forward(launch.pid, launch.pid)
             else:
                 notifications.forward_in_thread(launch.pid)
+        if deferral is not None:
+            deferral.check()
     except BaseException:
         yield from creation.undo()
         raise

@@ -6,13 +6,17 @@ deadline (in seconds of `time.monotonic`; None for never) is past.  An event loo
 
 from __future__ import annotations
 
+import _signal
 import select
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from types import FrameType, TracebackType
     from typing import TypeAlias, TypeVar
+
+    Handler: TypeAlias = Callable[[int, FrameType | None], object]
 
     T = TypeVar("T")
     Wait: TypeAlias = tuple[int, float | None]
@@ -47,3 +51,77 @@ def readable(descriptor: int, deadline: float | None) -> bool:
         return True
     left = max(0.0, deadline - time.monotonic())
     return bool(poll.poll(left * 1000))
+
+
+_NUMBERS = [number for number in range(1, 65) if number not in (9, 19, 32, 33)]  # 32 and 33 are glibc's
+
+
+class Deferral:
+    """Within, handlers of signals are called in waits (`readable`, `check`), and at the end, and nowhere else.
+
+    What a handler raises (KeyboardInterrupt, say) would otherwise lose what was just made: Python calls it between a
+    call and the storing of its result, so that nobody knows of a process that was spawned.  The mask of signals would
+    not help: another thread takes the signal, and the handler still runs in the main one.  Elsewhere than there Python
+    calls no handler, and this does nothing.  A signal that comes again is not deferred: something hangs.
+    """
+
+    __slots__ = ("_came", "_handlers", "_waits")
+
+    def __init__(self) -> None:
+        self._handlers: dict[int, Handler] = {}
+        self._came: list[int] = []
+        self._waits = False
+
+    def __enter__(self) -> Deferral:
+        try:
+            for number in _NUMBERS:
+                handler = _signal.getsignal(number)
+                if callable(handler):  # and not a number: SIG_DFL, SIG_IGN
+                    self._handlers[number] = handler
+                    _signal.signal(number, self._take)
+        except ValueError:  # not the main thread
+            self._handlers.clear()
+        except BaseException:
+            self._give_back(list(self._handlers.items()))
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._give_back(list(self._handlers.items()))
+        finally:
+            self.check()
+
+    def _give_back(self, handlers: list[tuple[int, Handler]]) -> None:
+        """One that is given back may be called at once, and raise."""
+        if handlers:
+            number, handler = handlers.pop()
+            try:
+                _signal.signal(number, handler)
+            finally:
+                self._give_back(handlers)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self._waits or number in self._came:
+            waits, self._waits = self._waits, False
+            self._handlers[number](number, frame)
+            self._waits = waits
+        else:
+            self._came.append(number)
+
+    def check(self) -> None:
+        """Call the handlers of the signals that came."""
+        while self._came:
+            number = self._came.pop(0)
+            self._handlers[number](number, None)
+
+    def readable(self, descriptor: int, deadline: float | None) -> bool:
+        """Wait as the function `readable` does; signals are handled meanwhile."""
+        self._waits = True
+        try:
+            self.check()
+            return readable(descriptor, deadline)
+        finally:
+            self._waits = False
