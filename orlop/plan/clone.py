@@ -22,6 +22,7 @@ from orlop.program.ops import Label
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.plan.construction import Construction
+    from orlop.program.ops import Register
 
 # In this order the paths are joined: the user namespace after those that its owner might not be allowed to join, the
 # mount namespace last, because the paths of the others are the runtime's.
@@ -125,10 +126,39 @@ def join_namespaces(c: Construction) -> None:
         handles.append(b.get("openat", linux.AT_FDCWD, path, linux.O_RDONLY | linux.O_CLOEXEC, 0))
     b.purpose("process", "unable to protect the executor from the namespaces it joins")
     b.do("prctl", linux.PR_SET_DUMPABLE, 0, 0, 0, 0)  # CVE-2016-9962
+    later: list[tuple[str, Register]] = []
     for kind, handle in zip(joined, handles, strict=True):
         b.purpose(_field(c, kind), f'unable to join the {kind} namespace "{c.joins(kind)}"', _WRONG_TYPE)
+        if c.joins("user") and JOIN_ORDER.index(kind) < JOIN_ORDER.index("user"):
+            _join_now_or_later(c, kind, handle)
+            later.append((kind, handle))
+            continue
         b.do("setns", handle, FLAGS[kind])
         b.close(handle)
+        if kind == "user":
+            _join_the_rest(c, later)
+
+
+def _join_now_or_later(c: Construction, kind: str, handle: Register) -> None:
+    """One that belongs to the user namespace that is joined too may want its privileges: its handle stays open."""
+    b = c.b
+    refused = Label()
+    b.do("setns", handle, FLAGS[kind], on={EPERM: refused})
+    b.do("close", handle)
+    b.set(handle, 0)
+    b.place(refused)
+
+
+def _join_the_rest(c: Construction, later: list[tuple[str, Register]]) -> None:
+    b = c.b
+    for kind, handle in later:
+        b.purpose(_field(c, kind), f'unable to join the {kind} namespace "{c.joins(kind)}"', _WRONG_TYPE)
+        joined = Label()
+        b.jump_if(handle, joined, zero=True)
+        b.do("setns", handle, FLAGS[kind])
+        b.do("close", handle)
+        b.place(joined)
+        b.free(handle)
 
 
 _WRONG_TYPE = {EINVAL: "the path must be a namespace of this very type that is not the runtime's own user namespace"}

@@ -156,6 +156,9 @@ class Creation:
         else:
             self.cgroup.create(self._resources(), device_paths=device_paths(self.bundle.spec))
         self.placed = True
+        if not self.cgroup.paths and "pid" not in self.record.namespaces:
+            message = "without a cgroup and a pid namespace of its own nothing can kill all processes of the container"
+            self.options.log("warning", f"{message}. Such configuration is strongly discouraged")
         owner = self._owner()
         if owner is not None and owner != os.geteuid():
             self.cgroup.give_to(owner)

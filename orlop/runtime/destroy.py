@@ -19,7 +19,7 @@ def destroy(
 ) -> Steps[None]:
     """Remove what create made.  `alone`: the container had a pid namespace of its own, so no process can have
     outlived it."""
-    if not alone:
+    if not alone and cgroup.paths:  # without a cgroup nobody knows what is left: create has warned of it
         cgroup.kill()
     try:
         cgroup.delete()

@@ -1,0 +1,76 @@
+"""Containers of an ordinary user: no privileges on the host, no cgroup."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.bundles import Bundle
+from tests.system.command import PATIENCE, Runtime
+from tests.system.snapshot import reap
+
+pytestmark = pytest.mark.usefixtures("clean_host")
+USER = 54321
+Call = Callable[[list[str]], str]
+
+
+@pytest.fixture
+def home(bundle: Bundle) -> Iterator[Path]:
+    """A directory of the user's, with a root file system and a config of `spec --rootless`."""
+    path = Path(tempfile.mkdtemp(prefix="orlop-rootless-", dir="/tmp"))
+    shutil.copytree(bundle.rootfs, path / "rootfs", symlinks=True)
+    for place in [path, *path.rglob("*")]:
+        os.chown(place, USER, USER, follow_symlinks=False)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def user(runtime: Runtime, home: Path) -> Call:
+    """Calls the runtime as the user."""
+
+    def call(args: list[str]) -> str:
+        become = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+        with tempfile.TemporaryFile("w+") as err:
+            done = subprocess.run(
+                [*become, *runtime.argv, "--root", str(home / "state"), *args],
+                cwd=home, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err, timeout=PATIENCE,
+            )  # fmt: skip
+            err.seek(0)
+            said = err.read()
+        assert done.returncode == 0, said
+        return said
+
+    call(["spec", "--rootless"])
+    return call
+
+
+def change(home: Path, **fields: object) -> None:
+    file = home / "config.json"
+    config = json.loads(file.read_text())
+    config["process"] |= {"terminal": False, "args": ["sleep", "1000"]}
+    config["linux"] |= fields
+    file.write_text(json.dumps(config))
+
+
+def test_all_namespaces_of_a_users_container_can_be_joined(user: Call, home: Path) -> None:
+    change(home)
+    user(["run", "-d", "one"])
+    try:
+        pid = json.loads((home / "state/one/state.json").read_text())["init_process_pid"]
+        rows = json.loads((home / "config.json").read_text())["linux"]["namespaces"]
+        joined = [row if row["type"] == "mount" else row | {"path": f"/proc/{pid}/ns/{row['type']}"} for row in rows]
+        change(home, namespaces=joined, uidMappings=[], gidMappings=[])
+        said = user(["run", "-d", "two"])
+        assert "strongly discouraged" in said  # it has no pid namespace of its own, and no cgroup
+        user(["delete", "--force", "two"])
+        reap()  # until then the pid namespace cannot end
+    finally:
+        user(["delete", "--force", "one"])
