@@ -4,7 +4,9 @@
         box.start()
         code = box.wait()
 
-Importing this starts nothing, installs no signal handler and reaps no process that it did not start.
+Importing this starts nothing, installs no signal handler and reaps no process that it did not start.  While a
+call makes a process, your handlers of signals (Ctrl-C raises KeyboardInterrupt) are called where it waits: so that
+nothing is lost that was just made.
 """
 
 from __future__ import annotations

@@ -119,17 +119,8 @@ def test_an_exec_that_is_interrupted_at_any_moment_loses_no_process(runtime: Run
 def _interrupted(runtime: Runtime, bundle: Bundle, what: str) -> list[tuple[int, str, bool, int]]:
     """For each moment: which it was, after which call, was the caller told, how many processes were left."""
     runtime.root.mkdir(exist_ok=True)
-    argv = [
-        sys.executable,
-        "-c",
-        _PROGRAM,
-        str(ROOT),
-        str(runtime.root),
-        str(bundle.path),
-        runtime.new_id(),
-        what,
-        "60",
-    ]
+    names = [str(ROOT), str(runtime.root), str(bundle.path), runtime.new_id(), what, "60"]
+    argv = [sys.executable, "-c", _PROGRAM, *names]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return [(at, call, stopped, left) for at, call, stopped, left in json.loads(done.stdout)]
