@@ -29,8 +29,8 @@ import sys
 
 # Not `importlib` and `os`: the same without the cost of importing a module written in Python.
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
-from _imp import source_hash
+from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader, SourceFileLoader
+from _imp import extension_suffixes, source_hash
 from marshal import dumps, loads
 
 TYPE_CHECKING = False
@@ -50,6 +50,14 @@ HOT = ("create", "delete", "exec", "kill", "run", "start", "state")
 # What plans a container, and checks its config: needed unless the program is remembered.
 PLANNING = ("orlop.spec.load", "orlop.spec.resources", "orlop.plan.container", "orlop.program.encode")
 PLANNERS = ("create", "run")
+# What else a command comes to import in the course of things.
+MORE = {
+    "exec": ("orlop.spec.load", "orlop.spec.resources", "orlop.program.encode"),
+    "kill": ("orlop.cli.signals",),
+    "state": ("orlop.cli.output",),
+}
+# Modules in C that a hot command needs, and that are not built into every interpreter.
+EXTENSIONS = ("_json",)
 _FUTURE = b"\nfrom __future__ import annotations\n"
 _ANNOTATIONS = 0x1000000  # CO_FUTURE_ANNOTATIONS
 _READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
@@ -122,10 +130,13 @@ class PackFinder:
         """Return where the module is, or None if the pack does not have it as its source is now."""
         if self._later is not None and self._make_later(name):
             return ModuleSpec(name, _Made(), origin=sys.modules[name].__file__)  # type: ignore[arg-type]
+        if name in EXTENSIONS:
+            return _extension(name)
+        if not name.startswith("orlop"):
+            return None
         row = self._row(name)
         if row is None:
-            if name.startswith("orlop."):
-                self._forget()  # a module that is new since the pack was written
+            self._forget()  # a module that is new since the pack was written
             return None
         source = f"{self.root}/{row[0]}"
         try:
@@ -179,6 +190,24 @@ class _Made:
 
     def exec_module(self, module: ModuleType) -> None:
         """It has been run."""
+
+
+def _extension(name: str) -> ModuleSpec | None:
+    """Find a module in C where the interpreter has those of its own; the import system lists directories for it."""
+    for directory in sys.path:
+        if directory.endswith("/lib-dynload"):
+            path = f"{directory}/{name}{extension_suffixes()[0]}"
+            if _exists(path):
+                return ModuleSpec(name, ExtensionFileLoader(name, path), origin=path)
+    return None
+
+
+def _exists(path: str) -> bool:
+    try:
+        posix.stat(path)
+    except OSError:
+        return False
+    return True
 
 
 _finder: PackFinder | None = None
@@ -335,8 +364,18 @@ def _imported(source: bytes) -> list[str]:
 def _roots(command: str) -> list[str]:
     """What a hot command imports in the course of things: its own file, its runtime's, and what every config needs."""
     always = ["orlop.__main__", "orlop.cli.main", "orlop.cli.options", "orlop.runtime.options"]
-    makes = ["orlop.program.encode"] if command == "exec" else []
-    return [*always, *makes, f"orlop.cli.{command}", f"orlop.runtime.{command}"]
+    return [*always, *_cgroups(command), *MORE.get(command, ()), f"orlop.cli.{command}", f"orlop.runtime.{command}"]
+
+
+def _cgroups(command: str) -> list[str]:
+    """What a command needs for the cgroups of this host.  On another one it is found when it is asked for."""
+    common = ["orlop.cgroup.choose", "orlop.host.cgroups"]
+    if command not in PLANNERS:
+        common += ["orlop.cgroup.freezer"]
+    if _exists("/sys/fs/cgroup/cgroup.controllers"):
+        return [*common, "orlop.cgroup.v2"]
+    rules = ["orlop.cgroup.devices"] if command in PLANNERS else []
+    return [*common, "orlop.host.mountinfo", "orlop.cgroup.v1", *rules]
 
 
 def _order(names: Iterable[str], needs: dict[str, list[str]]) -> Iterator[str]:

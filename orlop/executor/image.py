@@ -65,7 +65,7 @@ def template(machine: str) -> _Template:
         except FileNotFoundError:
             raise OrlopError(f"{path} is missing", hint="build it with `make`, or install orlop as a wheel") from None
         try:
-            found = _templates[machine] = _Template(os.read(fd, 1 << 20))
+            found = _templates[machine] = _Template(os.read(fd, 1 << 16))
         finally:
             os.close(fd)
     return found

@@ -72,10 +72,10 @@ class Directory:
         try:
             if not _ours(fd):
                 raise PermissionError(name)
-            data = os.read(fd, most + 1)
-            if len(data) > most:
+            size = os.fstat(fd).st_size
+            if size > most:
                 raise ValueError("too long")
-            return data
+            return os.read(fd, size)
         finally:
             os.close(fd)
 

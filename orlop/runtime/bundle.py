@@ -61,7 +61,7 @@ class Bundle:
             raise ConfigError(f"unable to read {file}: {(error.strerror or '').lower()}") from None
         try:
             parts = []
-            while part := os.read(fd, 1 << 20):
+            while part := os.read(fd, 1 << 16):
                 parts.append(part)
             return b"".join(parts)
         except OSError as error:

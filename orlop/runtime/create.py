@@ -130,7 +130,8 @@ class Creation:
             if not self.cgroup.needs_process:
                 self._place(0)
             program = self.planning.program()
-            self.launch = Launch(program, spec, spec["process"], self.state("creating", 0), self._place)
+            place = self._place if self.cgroup.needs_process else None
+            self.launch = Launch(program, spec, spec["process"], self.state("creating", 0), place)
             group = self._resctrl()
             yield from self._launch(self.launch)
             if group is not None:

@@ -100,6 +100,7 @@ class Launch:
         except BaseException:
             self.abandon()
             raise
+        self.place = None  # it leads back to whoever has us
 
     def go(self) -> Steps[None]:
         """Let it become the user's program; returns when it has.  When that fails, no process is left."""

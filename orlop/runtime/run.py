@@ -32,13 +32,15 @@ def run(container_id: str, options: Options) -> int:
         creation.planning.remember()
         return 0
     destination = _destination(options)
-    foreground = Foreground(terminal=creation.terminal, stoppable=bool(creation.bundle.spec.get("hooks")))
+    accounted = destination is not None or options.keep
+    hooks = bool(creation.bundle.spec.get("hooks"))
+    foreground = Foreground(terminal=creation.terminal, stoppable=hooks, accounted=accounted)
     try:
         launch = drive(_start(creation, options, foreground), foreground.readable)
         try:
             creation.planning.remember()
             status = foreground.wait(launch.pid)
-            if destination is not None or options.keep:
+            if accounted:
                 _account(creation, options, foreground, destination)
             return status
         finally:
