@@ -148,7 +148,7 @@ CASES: dict[str, tuple[Change, str]] = {
     ),
     "17.58 a sysctl that is not there": (to("linux.sysctl", {"net.no.such": "1"}), "net.no.such"),
     "17.58 a mount that cannot be": (
-        to("mounts[0]", {"destination": "/proc", "type": "nofs", "source": "none"}), 'error mounting "none"',
+        to("mounts[0]", {"destination": "/srv", "type": "nofs", "source": "none"}), 'error mounting "none"',
     ),
 }  # fmt: skip
 
