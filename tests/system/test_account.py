@@ -13,6 +13,7 @@ import orlop
 from orlop.host.cgroups import layout
 from tests.system.bundles import Bundle
 from tests.system.command import Runtime, error_line, wait
+from tests.system.limits import need
 from tests.system.test_events import HOG, MEGABYTE, limit_memory
 
 pytestmark = pytest.mark.usefixtures("clean_host")
@@ -76,6 +77,7 @@ def test_a_kill_from_outside_after_a_child_s_lack_of_memory_is_told_apart(runtim
 
 
 def test_a_fork_bomb_is_held_and_told(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    need("pids")
     bundle.set("linux.resources.pids", {"limit": 20}).shell(
         "i=0; while [ $i -lt 40 ]; do (sleep 1000 &) || exit 7; i=$((i+1)); done"
     )
@@ -85,6 +87,7 @@ def test_a_fork_bomb_is_held_and_told(runtime: Runtime, bundle: Bundle, place: P
 
 
 def test_a_busy_loop_under_a_quota_is_held_and_told(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    need("cpu")
     bundle.set("linux.resources.cpu", {"quota": 1000, "period": 20000}).shell(BUSY.format(20000))
     found = account(runtime, bundle, place, 0)
     total, wall = int(str(found["cpuTotal"])), int(str(found["wallTime"]))

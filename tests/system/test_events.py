@@ -15,6 +15,7 @@ import pytest
 from orlop.host.cgroups import layout
 from tests.system.bundles import Bundle
 from tests.system.command import PATIENCE, Container, Runtime, error_line, wait
+from tests.system.limits import need
 
 pytestmark = pytest.mark.usefixtures("clean_host")
 
@@ -46,11 +47,13 @@ def statistics(container: Container) -> dict[str, dict[str, object]]:
 
 
 def limit_memory(bundle: Bundle, megabytes: int) -> Bundle:
+    need("memory")
     size = megabytes * MEGABYTE
     return bundle.set("linux.resources.memory", {"limit": size, "swap": size})
 
 
 def test_statistics_are_what_the_files_say(runtime: Runtime, bundle: Bundle) -> None:
+    need("pids")
     limit_memory(bundle, 64).set("linux.resources.pids", {"limit": 33}).args("sleep", "1000")
     with runtime.running(bundle) as container:
         runtime("pause", container.id)  # so that nothing changes between two looks
@@ -79,6 +82,7 @@ def test_statistics_are_what_the_files_say(runtime: Runtime, bundle: Bundle) -> 
 
 
 def test_a_busy_loop_under_a_quota_is_throttled(runtime: Runtime, bundle: Bundle) -> None:
+    need("cpu")
     bundle.set("linux.resources.cpu", {"quota": 1000, "period": 20000}).args("sleep", "1000")
     with runtime.running(bundle) as container:
         container.shell("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.system.bundles import Bundle
 from tests.system.command import Runtime
+from tests.system.limits import need
 
 pytestmark = pytest.mark.usefixtures("clean_host")
 
@@ -45,6 +46,8 @@ CASES: dict[str, Callable[[Bundle], object]] = {
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_must_tolerate(case: str, runtime: Runtime, bundle: Bundle) -> None:
+    if "pids.limit" in case:
+        need("pids")
     CASES[case](bundle)
     assert runtime.shell(bundle, "echo it runs") == ["it runs"]
 
@@ -90,5 +93,6 @@ def test_must_tolerate_18_10_a_poststop_hook_that_fails(runtime: Runtime, bundle
 
 
 def test_must_tolerate_18_12_pids_limit_0(runtime: Runtime, bundle: Bundle) -> None:
+    need("pids")
     bundle.set("linux.resources.pids", {"limit": 0}).args("true")
     runtime.run(bundle)

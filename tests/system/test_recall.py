@@ -67,7 +67,7 @@ def test_the_second_container_of_a_config_is_not_planned_again(runtime: Runtime,
 
 def test_a_recalled_program_is_of_the_new_container(runtime: Runtime, bundle: Bundle, entries: Path) -> None:
     """Its cgroups are where the id is in a program without hooks."""
-    bundle.args("cat", "/proc/self/cgroup")
+    bundle.namespace("cgroup", None).args("cat", "/proc/self/cgroup")
     run(runtime, bundle)
     container = new_id(runtime)
     second = run(runtime, bundle, container_id=container)
