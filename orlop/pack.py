@@ -52,7 +52,7 @@ PLANNING = ("orlop.spec.load", "orlop.spec.resources", "orlop.plan.container", "
 PLANNERS = ("create", "run")
 # What else a command comes to import in the course of things.
 MORE = {
-    "exec": ("orlop.spec.load", "orlop.spec.resources", "orlop.program.encode"),
+    "exec": ("orlop.program.encode",),
     "kill": ("orlop.cli.signals",),
     "state": ("orlop.cli.output",),
 }

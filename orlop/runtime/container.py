@@ -59,10 +59,10 @@ class Found:
         return CREATED if self.waiting() else RUNNING
 
     def config(self) -> Spec:
-        """The config that it was created with."""
-        from orlop.spec.load import load
+        """The config that it was created with, which was checked then."""
+        from orlop.spec.json import parse
 
-        return load(self.store.config(), f"{self.store.path}/config.json")
+        return parse(self.store.config(), f"{self.store.path}/config.json")  # type: ignore[return-value]
 
     def resources(self) -> Resources | None:
         """The limits that were asked for: at create, and by each update since."""
