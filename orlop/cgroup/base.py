@@ -19,7 +19,7 @@ from orlop.errors import CgroupError, ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import TypeAlias
 
     from orlop.cgroup.fields import Write
@@ -95,16 +95,19 @@ class Cgroup:
 
             limits.apply(writes, self.directory)
 
-    def update(self, resources: Resources, previous: Resources | None) -> None:
+    def update(self, resources: Resources, previous: Resources | None, then: Callable[[], None] | None = None) -> None:
         """Apply other limits to a living container; when one is refused, all files hold again what they held before.
 
-        `previous` are the limits that were asked for until now.  Raises CgroupError and ConfigError.
+        `previous` are the limits that were asked for until now.  `then` is done at the end, and when it fails the
+        limits are set back too.  Raises CgroupError and ConfigError.
         """
         from orlop.cgroup.rollback import Before
 
         before = Before(self.writes(resources), self.directory)
         try:
             self.set(resources)
+            if then:
+                then()
         except BaseException as error:
             before.restore(error)
             raise

@@ -212,9 +212,9 @@ class UnitCgroup(Cgroup):
             self._tell(limits)
         super().set(resources)
 
-    def update(self, resources: Resources, previous: Resources | None) -> None:
+    def update(self, resources: Resources, previous: Resources | None, then: Callable[[], None] | None = None) -> None:
         try:
-            super().update(resources, previous)
+            super().update(resources, previous, then)
         except BaseException:
             from orlop.cgroup.systemd_properties import unset
 

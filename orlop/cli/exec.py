@@ -67,15 +67,15 @@ def user(text: str) -> tuple[int, int | None] | None:
 
 
 def _identity(what: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 2**32):
+    if not (text.isascii() and text.isdigit() and int(text) < 2**32 - 1):
         hint = "users and groups are given as numbers, since names would have to be looked up in the container"
-        raise ConfigError(f'bad {what}: "{text}" is not a number from 0 to 4294967295', hint=hint)
+        raise ConfigError(f'bad {what}: "{text}" is not a number from 0 to 4294967294', hint=hint)
     return int(text)
 
 
 def additional_gids(numbers: list[int]) -> list[int]:
     for gid in numbers:
-        if not 0 <= gid < 2**32:
+        if not 0 <= gid < 2**32 - 1:
             raise ConfigError(f"additional-gids must be a positive number {gid}")
     return numbers
 

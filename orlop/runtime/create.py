@@ -20,8 +20,7 @@ from orlop.runtime.launch import Launch
 from orlop.runtime.planning import Planning, device_paths
 from orlop.runtime.recall import question
 from orlop.runtime.waiting import Deferral, drive
-from orlop.spec.capabilities import SETS, known_capability
-from orlop.spec.walk import cast
+from orlop.spec.capabilities import doubts
 from orlop.state.store import Record, Store, check_id
 
 TYPE_CHECKING = False
@@ -88,7 +87,8 @@ class Creation:
         maps = self._mount_maps()
         numbers = maps.numbers if maps else None
         self.planning = Planning(self.bundle, self.layout, options, self.record, self.cgroup, fifo=fifo, maps=numbers)
-        self._warn_of_capabilities()
+        for doubt in doubts(spec["process"]):
+            options.log("warning", doubt)
         memory = (linux.get("resources") or {}).get("memory") or {}
         if memory.get("kernel") or memory.get("kernelTCP"):
             from orlop.runtime.update import KERNEL_MEMORY
@@ -97,17 +97,6 @@ class Creation:
 
     def _rootless(self) -> bool:
         return os.geteuid() != 0 if self.options.rootless is None else self.options.rootless
-
-    def _warn_of_capabilities(self) -> None:
-        given: dict[str, object] = dict(self.bundle.spec["process"].get("capabilities") or {})
-        sets = {kind: cast("list[str]", given[kind]) for kind in SETS if given.get(kind)}
-        names = {name for names in sets.values() for name in names}
-        unknown = sorted(name for name in names if known_capability(name) is None)
-        if unknown:
-            self.options.log("warning", f"ignoring unknown or unavailable capabilities: [{' '.join(unknown)}]")
-        for name in sets.get("ambient", ()):
-            if not all(name in sets.get(place, ()) for place in ("permitted", "inheritable")):
-                self.options.log("warning", f"can't raise ambient capability {name}: operation not permitted")
 
     def state(self, status: str, pid: int) -> dict[str, object]:
         """The state document that hooks read."""

@@ -11,7 +11,7 @@ from orlop.host.process import handle
 from orlop.runtime.container import CREATED, STOPPED, Found
 from orlop.runtime.destroy import destroy
 from orlop.runtime.waiting import drive, readable
-from orlop.state.store import Store
+from orlop.state.store import Store, check_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def delete(container_id: str, options: Options, *, force: bool = False) -> None:
             return
         raise
     except OrlopError as error:
+        check_id(container_id)
         if not force:
             raise
         options.log("warning", f"{error}; its state is removed, and its cgroup, if there is one, is not")

@@ -14,6 +14,7 @@ from orlop.runtime.handover import check_preserved, listen_environment, write_pi
 from orlop.runtime.launch import Launch
 from orlop.runtime.seccomp import seccomp_filter
 from orlop.runtime.waiting import Deferral, drive
+from orlop.spec.capabilities import doubts
 from orlop.spec.check import check_process
 
 TYPE_CHECKING = False
@@ -40,6 +41,7 @@ class ExecRequest:
         "cwd",
         "env",
         "no_new_privs",
+        "process",
         "process_file",
         "process_label",
         "tty",
@@ -64,6 +66,7 @@ class ExecRequest:
     ) -> None:
         self.args = args
         self.process_file = process_file
+        self.process: Process | None = None  # what the file held: it may be a pipe, and exec may need another try
         self.cwd = cwd
         self.env = env
         self.tty = tty
@@ -147,6 +150,9 @@ def _launch(found: Found, request: ExecRequest, options: Options, directory: str
     spec = found.config()
     process = _process(spec["process"], request)
     _check_console(process, options)
+    if directory is None:  # the first try
+        for doubt in doubts(process):
+            options.log("warning", doubt)
     program = exec_program(
         spec,
         process,
@@ -223,7 +229,8 @@ def _check_console(process: Process, options: Options) -> None:
 
 def _process(base: Process, request: ExecRequest) -> Process:
     if request.process_file is not None:
-        return _from_file(request.process_file)
+        request.process = request.process or _from_file(request.process_file)
+        return request.process
     if not request.args:
         raise ConfigError("exec args cannot be empty")
     process: Process = {**base, "args": request.args, "terminal": request.tty}

@@ -28,14 +28,20 @@ def failure(program: Program, event: Event) -> KernelError:
     hint = (purpose.hints or {}).get(event.value)
     path = _path(program, op)
     if purpose.field == "process.args[0]":
-        if event.value == errno.ENOENT and op.kind != CALL:
+        if event.value == errno.ENOENT and (op.kind != CALL or path is None):
             reason = _NOT_FOUND
             hint = "the program must be in a directory of PATH in process.env, in the container's root file system"
+        elif event.value == errno.EACCES and op.kind != CALL:
+            reason = f"is a directory: {reason}"  # both words: Docker makes the exit status 126 of either, by version
         elif op.name == "faccessat2":
             reason = f"stat {path}: {reason}" if event.value == errno.ENOENT else reason
         return ExecError(
             event.value, f"{purpose.wording}: {reason}", call=op.name or None, field=purpose.field, path=path, hint=hint
         )
+    if op.name == "move_mount" and event.value == errno.EINVAL and purpose.field.startswith("mounts["):
+        # Docker looks for "not a directory", and asks then whether a directory is mounted onto a file.
+        reason += ": the place to mount on is a directory, and the source is not a directory"
+        hint = "mount a directory there, or choose another destination"
     call = f"{op.name} {path}".strip() if path else op.name
     message = ": ".join(part for part in (purpose.wording, call, reason) if part)
     return KernelError(event.value, message, call=op.name or None, field=purpose.field, path=path, hint=hint)

@@ -34,15 +34,19 @@ class Foreground:
     """Signals are held back from the moment this is made until `close`; with `stoppable`, those that ask to stop only
     from `hold` on.
 
+    `orphans`: this process is a subreaper, and reaps whatever has ended.
     `ended` is what wait4(2) has told of the process, if that is to be `accounted`: its status, and what it used.
     """
 
     ended: tuple[int, struct_rusage] | None = None
 
-    def __init__(self, *, terminal: bool, stoppable: bool = False, accounted: bool = False) -> None:
+    def __init__(
+        self, *, terminal: bool, stoppable: bool = False, accounted: bool = False, orphans: bool = False
+    ) -> None:
         self._terminal = terminal
         self._stoppable = stoppable
         self._accounted = accounted
+        self._orphans = orphans
         self._waiting = False
         self._stop = 0
         self._held: Terminal | None = None
@@ -150,13 +154,17 @@ class Foreground:
                         _forward(pid, number)
 
     def _reap(self, pid: int) -> int | None:
-        if self._accounted:
-            found, status, usage = os.wait4(pid, os.WNOHANG)  # which loads the module `resource`
-            self.ended = status, usage
-        else:
-            found, status = os.waitpid(pid, os.WNOHANG)
-        if not found:
-            return None
+        whom = -1 if self._orphans else pid
+        while True:
+            if self._accounted:
+                found, status, usage = os.wait4(whom, os.WNOHANG)  # which loads the module `resource`
+                self.ended = status, usage
+            else:
+                found, status = os.waitpid(whom, os.WNOHANG)
+            if not found:
+                return None
+            if found == pid:
+                break
         return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 

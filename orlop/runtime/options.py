@@ -15,7 +15,8 @@ class Options:
     """The options of a command; each has the meaning of the flag of that name (docs, or `orlop COMMAND --help`).
 
     `config` is another file than config.json in the bundle. `log` is called with a level (`debug`, `info`, `warning`,
-    `error`) and a message. `preserve_fds` counts descriptors from 3 on that the container gets; `listen_fds` those of
+    `error`) and a message. `no_subreaper` is the default here: a program that uses the library
+    has children of its own. `preserve_fds` counts descriptors from 3 on that the container gets; `listen_fds` those of
     socket activation, which come before them, and `listen_names` their names. `notify_socket` is the service
     manager's, which is told when the container is ready. `user_bus` holds $DBUS_SESSION_BUS_ADDRESS and
     $XDG_RUNTIME_DIR, by which a user's own systemd is found.
@@ -57,7 +58,7 @@ class Options:
         pid_file: str | None = None,
         no_pivot: bool = False,
         no_new_keyring: bool = False,
-        no_subreaper: bool = False,
+        no_subreaper: bool = True,
         preserve_fds: int = 0,
         detach: bool = False,
         keep: bool = False,

@@ -34,7 +34,12 @@ def run(container_id: str, options: Options) -> int:
     destination = _destination(options)
     accounted = destination is not None or options.keep
     hooks = bool(creation.bundle.spec.get("hooks"))
-    foreground = Foreground(terminal=creation.terminal, stoppable=hooks, accounted=accounted)
+    orphans = not options.no_subreaper and "pid" not in creation.record.namespaces
+    if orphans:
+        from orlop.runtime.subreaper import become_subreaper
+
+        become_subreaper()
+    foreground = Foreground(terminal=creation.terminal, stoppable=hooks, accounted=accounted, orphans=orphans)
     try:
         launch = drive(_start(creation, options, foreground), foreground.readable)
         try:

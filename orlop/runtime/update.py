@@ -43,11 +43,10 @@ def update(
         if schemata:
             schemata.apply()
         try:
-            found.cgroup.update(after, before)
+            found.cgroup.update(after, before, lambda: found.store.save_resources(after))
         except BaseException:
             if schemata:
                 schemata.undo()
             raise
-        found.store.save_resources(after)
     finally:
         os.close(lock)

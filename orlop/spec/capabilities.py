@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from orlop.spec.walk import cast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orlop.spec.types import Process
+
 CAPABILITIES = (
     "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
     "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",
@@ -21,3 +29,16 @@ def known_capability(name: str) -> int | None:
     Names are exact: `CAP_` and upper case.  Source: runtime-spec 1.3, config.md, `process.capabilities`.
     """
     return CAPABILITIES.index(name) if name in CAPABILITIES else None
+
+
+def doubts(process: Process) -> Iterator[str]:
+    """Yield runc's warnings about capabilities that a process asks for and will not have."""
+    given: dict[str, object] = dict(process.get("capabilities") or {})
+    sets = {kind: cast("list[str]", given[kind]) for kind in SETS if given.get(kind)}
+    names = {name for names in sets.values() for name in names}
+    unknown = sorted(name for name in names if known_capability(name) is None)
+    if unknown:
+        yield f"ignoring unknown or unavailable capabilities: [{' '.join(unknown)}]"
+    for name in sets.get("ambient", ()):
+        if not all(name in sets.get(place, ()) for place in ("permitted", "inheritable")):
+            yield f"can't raise ambient capability {name}: operation not permitted"

@@ -11,7 +11,7 @@ from orlop.spec.fields import CONFIG
 from orlop.spec.mappings import mapped
 from orlop.spec.mounts import wants_idmap
 from orlop.spec.process import NO_PROCESS, check_process
-from orlop.spec.walk import cast, check_object
+from orlop.spec.walk import cast, check_object, under
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def check(document: object, *, process: bool = True) -> Found:
     """
     problems = check_object(document, CONFIG)
     if not isinstance(document, dict):
-        return problems
+        return under("config.json", problems)
     if process and "process" not in document:
         problems.append(Problem("process", NO_PROCESS))
     spec = cast("Spec", document)

@@ -53,7 +53,10 @@ def load_resources(data: bytes, where: str) -> dict[str, object]:
     document = parse(data, where)
     if not isinstance(document, dict):
         raise ConfigError([Problem(where, "must be an object, as linux.resources of config.json is")])
-    return document
+    from orlop.spec.resources import RESOURCES
+    from orlop.spec.spelling import spelled
+
+    return cast("dict[str, object]", spelled(document, RESOURCES))
 
 
 def check_resources(resources: Mapping[str, object]) -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from orlop.spec.types import Process, Rlimit
     from orlop.spec.walk import Found
 
+_IDENTITY = between(0, 2**32 - 2)  # the last number is -1, by which setresuid(2) means "as it was": root
+
 # In the order of their numbers (`asm-generic/resource.h`).
 RLIMITS = (
     "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_DATA", "RLIMIT_STACK", "RLIMIT_CORE", "RLIMIT_RSS", "RLIMIT_NPROC",
@@ -96,7 +98,7 @@ PROCESS = Shape(
             Shape(
                 "config.md#posix-platform-user",
                 # runc and the schema take a user without ids for root.
-                {"uid": UINT32, "gid": UINT32, "umask": UINT32, "additionalGids": array(UINT32)},
+                {"uid": _IDENTITY, "gid": _IDENTITY, "umask": UINT32, "additionalGids": array(_IDENTITY)},
             )
         ),
         "rlimits": array(

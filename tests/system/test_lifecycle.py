@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from orlop.runtime.exec import ExecRequest, _process
 from tests.system.bundles import Bundle
 from tests.system.command import PATIENCE, Container, Runtime, end, error_line, wait
 
@@ -311,6 +312,62 @@ def test_exec_takes_a_process_file(runtime: Runtime, bundle: Bundle, place: Path
     (place / "process.json").write_text(json.dumps(process))
     with runtime.running(bundle.args("sleep", "1000")) as container:
         assert runtime("exec", "-p", place / "process.json", container.id).lines == ["5", "me"]
+
+
+def test_a_process_file_may_be_a_pipe(runtime: Runtime, bundle: Bundle) -> None:
+    """It is read once, also where exec needs a second try."""
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        process = json.dumps({"args": ["id", "-u"], "cwd": "/", "user": {"uid": 5}, "env": ["PATH=/bin"]})
+        assert runtime("exec", "-p", "/dev/stdin", container.id, stdin=process).lines == ["5"]
+    read, write = os.pipe()
+    try:
+        os.write(write, process.encode())
+        os.close(write)
+        request = ExecRequest(process_file=f"/dev/fd/{read}")
+        assert [_process({}, request)["args"] for _ in range(2)] == [["id", "-u"]] * 2  # type: ignore[typeddict-item]
+    finally:
+        os.close(read)
+
+
+def test_exec_warns_of_a_capability_that_there_is_not(runtime: Runtime, bundle: Bundle) -> None:
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        done = container.exec("true", flags=["--cap", "CAP_FLY"])
+        assert "level=warning" in done.stderr and "unavailable capabilities: [CAP_FLY]" in done.stderr
+
+
+def test_a_paused_container_lets_exec_in_where_it_is_asked_for(runtime: Runtime, bundle: Bundle) -> None:
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        runtime("pause", container.id)
+        assert "--ignore-paused" in error_line(container.exec("true", status=255))
+        waiting = runtime.start("exec", "--ignore-paused", container.id, "echo", "awake")
+        while len(json.loads(runtime("ps", "-f", "json", container.id).stdout)) < 2:
+            assert waiting.poll() is None
+        runtime("resume", container.id)
+        assert waiting.communicate(timeout=PATIENCE)[0] == "awake\n"
+
+
+ORPHAN = """
+sh -c 'parent=$$; (while test -d /proc/$parent; do :; done; exec grep PPid: /proc/self/status >/tmp/seen) &
+    echo $! >/tmp/orphan'
+until test -s /tmp/seen; do :; done
+cat /tmp/seen
+"""
+
+
+def test_a_foreground_run_without_a_pid_namespace_reaps_orphans(runtime: Runtime, bundle: Bundle) -> None:
+    reaped = "while test -d /proc/$(cat /tmp/orphan); do :; done; echo reaped"
+    bundle.namespace("pid", None).writable().shell(ORPHAN + reaped)
+    running = runtime.start("run", "-b", bundle.path, runtime.new_id())
+    out = running.communicate(timeout=PATIENCE)[0]
+    assert out.split() == ["PPid:", str(running.pid), "reaped"]
+    assert running.returncode == 0
+
+
+def test_no_subreaper_leaves_the_orphans_to_others(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.namespace("pid", None).writable().shell(ORPHAN)
+    running = runtime.start("run", "--no-subreaper", "-b", bundle.path, runtime.new_id())
+    name, parent = running.communicate(timeout=PATIENCE)[0].split()
+    assert name == "PPid:" and int(parent) != running.pid
 
 
 def test_exec_adds_capabilities_but_never_inheritable_ones(runtime: Runtime, bundle: Bundle) -> None:

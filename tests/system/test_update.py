@@ -182,6 +182,24 @@ def test_a_refused_update_leaves_all_old_values(container: Container) -> None:
     assert value(container, "memory", LIMIT) == before[0]
 
 
+def test_limits_that_cannot_be_remembered_are_set_back(container: Container) -> None:
+    before = value(container, "memory", LIMIT)
+    in_the_way = container.runtime.root / container.id / ".resources.json"
+    in_the_way.mkdir()
+    assert "resources.json" in update(container, "--memory", "64M", status=1)
+    assert value(container, "memory", LIMIT) == before
+    in_the_way.rmdir()
+    update(container, "--memory", "64M")
+    assert value(container, "memory", LIMIT) == str(64 * MIB)
+
+
+def test_the_names_in_an_object_may_be_in_any_case(container: Container) -> None:
+    from_json(container, {"CPU": {"Quota": 600000, "PERIOD": 900000}, "Pids": {"Limit": 9, "limit": 10}})
+    assert quota(container) == ("600000", "900000")
+    assert value(container, "pids", "pids.max") == "10", "the exact name wins"
+    assert "linux.resources.memory.limit" in from_json(container, {"Memory": {"LIMIT": "x"}}, status=1)
+
+
 def test_device_rules_stay_as_they_were(runtime: Runtime, bundle: Bundle) -> None:
     need("pids")
     bundle.set("linux.devices", [{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11}])

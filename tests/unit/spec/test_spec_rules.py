@@ -50,6 +50,8 @@ CASES = {
     "env without =": ("process/env", ["A"], "process.env[0]", "invalid environment variable: missing '='"),
     "env without a name": ("process/env", ["=b"], "process.env[0]", "name cannot be empty"),
     "env with a NUL": ("process/env", ["A=\0"], "process.env[0]", "NUL"),
+    "the user that setuid takes for none": ("process/user", {"uid": 2**32 - 1}, "process.user.uid", "to 4294967294"),
+    "the group that setgid takes for none": ("process/user", {"gid": 2**32 - 1}, "process.user.gid", "to 4294967294"),
     "rlimit of an unknown type": (
         "process/rlimits", [{**NOFILE, "type": "RLIMIT_X"}], "process.rlimits[0].type", "wrong rlimit value: RLIMIT_X",
     ),

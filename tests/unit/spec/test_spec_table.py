@@ -72,7 +72,7 @@ def test_a_boolean_and_a_fraction_are_no_integers(row: Row) -> None:
     ("path", "low", "high"),
     [
         ("process.scheduler.nice", -(2**31), 2**31 - 1),
-        ("process.user.uid", 0, 2**32 - 1),
+        ("process.user.umask", 0, 2**32 - 1),
         ("linux.resources.blockIO.weight", 0, 2**16 - 1),
         ("linux.resources.cpu.quota", -(2**63), 2**63 - 1),
         ("linux.resources.cpu.shares", 0, 2**64 - 1),
