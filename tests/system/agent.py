@@ -46,14 +46,19 @@ class Agent:
 
     def _serve(self) -> None:
         while True:
-            watched = [self._stop, self._socket.fileno(), *self._listeners]
-            ready, _, _ = select.select(watched, [], [])
+            poll = select.poll()
+            for fd in (self._stop, self._socket.fileno(), *self._listeners):
+                poll.register(fd, select.POLLIN)
+            ready = dict(poll.poll())
             if self._stop in ready:
                 return
             if self._socket.fileno() in ready:
                 self._accept()
             for listener in [fd for fd in self._listeners if fd in ready]:
-                self._answer(listener)
+                if ready[listener] & select.POLLIN:
+                    self._answer(listener)
+                else:  # nobody is left who could ask; before Linux 6.11, waiting for a question would take forever
+                    self._let_go(listener)
 
     def _accept(self) -> None:
         connection, _ = self._socket.accept()
@@ -75,8 +80,7 @@ class Agent:
         try:
             fcntl.ioctl(listener, _RECEIVE, notification)
         except OSError:  # whoever asked is gone
-            os.close(listener)
-            self._listeners.remove(listener)
+            self._let_go(listener)
             return
         identity, number = struct.unpack_from("=Q8xi", notification.tobytes())
         self.seen.append(number)
@@ -86,6 +90,11 @@ class Agent:
             fcntl.ioctl(listener, _SEND, array.array("B", answer))
         except FileNotFoundError:
             return
+
+
+    def _let_go(self, listener: int) -> None:
+        os.close(listener)
+        self._listeners.remove(listener)
 
 
 @contextmanager

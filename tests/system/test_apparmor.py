@@ -10,7 +10,7 @@ import pytest
 
 from orlop.host import security
 from tests.system.bundles import Bundle
-from tests.system.command import Runtime
+from tests.system.command import Runtime, error_line
 
 pytestmark = [
     pytest.mark.usefixtures("clean_host"),
@@ -74,15 +74,15 @@ def test_the_profile_holds_for_startcontainer_hooks_too(
 def test_a_profile_that_is_not_loaded_is_named_in_the_error(runtime: Runtime, bundle: Bundle, name: str) -> None:
     message = runtime.refuses(bundle.set("process.apparmorProfile", name))
     assert f'unable to apply apparmor profile "{name}"' in message
-    assert "process.apparmorProfile" in message
     assert "no profile of this name is loaded: see aa-status(8)" in message
 
 
 def test_an_exec_with_a_profile_that_is_not_loaded_is_refused(runtime: Runtime, bundle: Bundle) -> None:
     with runtime.running(bundle.args("sleep", "1000")) as container:
         done = container.exec("true", flags=["--apparmor", "orlop-test-none"], status=255)
-        assert 'unable to apply apparmor profile "orlop-test-none"' in done.stderr
-        assert "no profile of this name is loaded" in done.stderr
+        message = error_line(done)
+        assert 'unable to apply apparmor profile "orlop-test-none"' in message
+        assert "no profile of this name is loaded" in message
 
 
 def test_unconfined_is_a_profile(runtime: Runtime, bundle: Bundle) -> None:

@@ -10,6 +10,7 @@ import os
 import pytest
 
 from orlop.host import security
+from orlop.host.cgroups import layout
 from tests.system.bundles import Bundle
 from tests.system.command import Runtime
 
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.usefixtures("clean_host")
 STAT = "sed 's/.*) //' /proc/self/stat | awk '{ print $17, $38, $39 }'"
 PROCESSORS = "grep Cpus_allowed_list: /proc/self/status | cut -f2"
 ALL = sorted(os.sched_getaffinity(0))
+UNIFIED = layout().unified
+RELEASE = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
 
 
 @pytest.mark.parametrize(
@@ -102,6 +105,8 @@ def test_a_node_that_is_not_there_is_an_error_with_the_field(runtime: Runtime, b
 def test_an_exec_runs_on_the_processors_of_its_affinity(
     runtime: Runtime, bundle: Bundle, affinity: dict[str, object], processors: list[int]
 ) -> None:
+    if UNIFIED and list(affinity) == ["initial"] and RELEASE < (6, 2):
+        pytest.skip("this kernel forgets an affinity when a process gets into another cgroup (before 6.2)")
     bundle.set("process.execCPUAffinity", affinity).args("sleep", "100")
     with runtime.running(bundle) as container:
         assert container.shell("nproc") == [str(len(processors))]
