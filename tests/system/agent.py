@@ -91,7 +91,6 @@ class Agent:
         except FileNotFoundError:
             return
 
-
     def _let_go(self, listener: int) -> None:
         os.close(listener)
         self._listeners.remove(listener)
