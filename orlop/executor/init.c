@@ -226,8 +226,10 @@ static long perform(const struct header *header, const struct op *op, u32 index,
         return send_event(header, (u32)a[0], index, a);
     case KIND_WAIT:
         return wait(header, a[0], a[1]);
-    default: /* KIND_FAIL */
+    case KIND_FAIL:
         return (long)(0 - a[0]);
+    default: /* KIND_DIFFER */
+        return (long)((a[0] & a[1]) ^ a[2]);
     }
 }
 
@@ -270,7 +272,8 @@ void run(void)
             a[i] = op->registers >> i & 1 ? registers[op->arguments[i]] : op->arguments[i];
         long value = perform(header, op, at, a);
         /* Only what asks the kernel can fail: a SET may hold any number. */
-        int failed = op->kind != KIND_SET && op->kind != KIND_LOAD && value < 0 && value >= -4095;
+        int computes = op->kind == KIND_SET || op->kind == KIND_LOAD || op->kind == KIND_DIFFER;
+        int failed = !computes && value < 0 && value >= -4095;
         if (op->result != NO_REGISTER)
             registers[op->result] = (u64)value;
         if (header->stamp_from && at >= header->stamp_from)

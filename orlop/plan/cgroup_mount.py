@@ -6,6 +6,7 @@ from errno import EBUSY, EEXIST, EPERM
 
 from orlop.plan import paths
 from orlop.plan.labels import mount_context
+from orlop.plan.over_proc import keep_off_proc
 from orlop.plan.rootfs import CLONE_TREE, attach, change, propagate
 from orlop.program import linux
 from orlop.program.ops import Label
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
     from orlop.spec.types import Mount
 
 
-def mount_cgroup(c: Construction, mount: Mount, options: MountOptions) -> None:
+def mount_cgroup(c: Construction, index: int, mount: Mount, options: MountOptions) -> None:
     """Version 2 as one file system, version 1 as a tmpfs with a mount for each hierarchy."""
     if c.facts.unified:
-        _version_2(c, mount, options)
+        _version_2(c, index, mount, options)
     else:
-        _version_1(c, mount, options)
+        _version_1(c, index, mount, options)
 
 
-def _version_2(c: Construction, mount: Mount, options: MountOptions) -> None:
+def _version_2(c: Construction, index: int, mount: Mount, options: MountOptions) -> None:
     """A new mount shows the root of the cgroup namespace.
 
     Without a namespace of its own the container gets a bind of the host's: a new mount from there would reset the
@@ -39,6 +40,7 @@ def _version_2(c: Construction, mount: Mount, options: MountOptions) -> None:
     b = c.b
     refused, made = Label(), Label()
     place = paths.mount_point(b, c.root, mount["destination"], directory=True)
+    keep_off_proc(c, index, place)
     tree = b.register()
     if "cgroup" in c.namespaces:
         fs = b.get("fsopen", "cgroup2", linux.FSOPEN_CLOEXEC)
@@ -58,10 +60,11 @@ def _version_2(c: Construction, mount: Mount, options: MountOptions) -> None:
     b.close(place, tree)
 
 
-def _version_1(c: Construction, mount: Mount, options: MountOptions) -> None:
+def _version_1(c: Construction, index: int, mount: Mount, options: MountOptions) -> None:
     assert c.root is not None
     b = c.b
     place = paths.mount_point(b, c.root, mount["destination"], directory=True)
+    keep_off_proc(c, index, place)
     fs = b.get("fsopen", "tmpfs", linux.FSOPEN_CLOEXEC)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "source", "tmpfs", 0)
     b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "mode", "755", 0)

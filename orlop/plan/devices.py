@@ -17,6 +17,7 @@ from orlop.program.ops import Label
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.plan.construction import Construction
+    from orlop.program.builder import Builder
     from orlop.program.ops import Register
 
 # path, major, minor: runtime-spec, config-linux.md "Default Devices"; /dev/ptmx and /dev/console are made apart.
@@ -35,7 +36,11 @@ LINKS = (
     ("/proc/self/fd/2", "stderr"),
 )
 _TYPES = {"c": linux.S_IFCHR, "u": linux.S_IFCHR, "b": linux.S_IFBLK, "p": linux.S_IFIFO}
-_HINTS = {ELOOP: "/dev in the image is a symbolic link; it must be a directory", ENOTDIR: "/dev must be a directory"}
+_HINTS = {
+    ELOOP: "/dev in the image is a symbolic link; it must be a directory",
+    ENOTDIR: "/dev must be a directory",
+    EEXIST: "something else is there already: in the image, or from another entry of linux.devices",
+}
 
 
 def device_number(major: int, minor: int) -> int:
@@ -67,7 +72,7 @@ def make_devices(c: Construction) -> None:
         parent, name = paths.make_parents(b, c.root, path)
         mode = _TYPES[row["type"]] | row.get("fileMode", 0o666) & 0o7777
         number = 0 if row["type"] == "p" else device_number(row["major"], row["minor"])
-        _node(c, parent, name, mode, number, row["path"], row.get("uid") or 0, row.get("gid") or 0)
+        _node(c, parent, name, mode, number, row["path"], row.get("uid") or 0, row.get("gid") or 0, named=True)
         if parent is not c.root:
             b.close(parent)
 
@@ -80,18 +85,32 @@ def _dev_is_bound(c: Construction) -> bool:
 
 
 def _node(
-    c: Construction, parent: Register, name: str, mode: int, number: int, host: str, uid: int = 0, gid: int = 0
+    c: Construction,
+    parent: Register,
+    name: str,
+    mode: int,
+    number: int,
+    host: str,
+    uid: int = 0,
+    gid: int = 0,
+    *,
+    named: bool = False,
 ) -> None:
     """Make a node, or, where nobody may make one (in a user namespace, without CAP_MKNOD), bind the host's.
 
-    One that is there already stays.
+    One that is there already stays.  Where the config has `named` it, something else is refused, as the runtime-spec
+    asks ("Devices"); in place of a default one it stays too, as with runc.
     """
     b = c.b
-    done = Label()
+    done, there = Label(), Label()
     if c.facts.makes_nodes and "user" not in c.namespaces:
-        b.do("mknodat", parent, name, mode, number, on={EEXIST: done})
+        b.do("mknodat", parent, name, mode, number, on={EEXIST: there if named else done})
         if uid or gid:
             b.do("fchownat", parent, name, uid, gid, linux.AT_SYMLINK_NOFOLLOW)
+        if named:
+            b.jump(done)
+            b.place(there)
+            _same_device(b, parent, name, mode, number, done)
     else:
         tree = b.get("open_tree", linux.AT_FDCWD, host, CLONE_TREE)
         paths.make_file(b, parent, name)
@@ -99,6 +118,25 @@ def _node(
         attach(b, tree, place)
         b.close(place, tree)
     b.place(done)
+
+
+def _same_device(b: Builder, parent: Register, name: str, mode: int, number: int, done: Label) -> None:
+    """Go on at `done` if what is there is the device that is asked for, and else fail."""
+    other = Label()
+    buffer = b.space(256)
+    b.do("statx", parent, name, linux.AT_SYMLINK_NOFOLLOW, linux.STATX_TYPE | linux.STATX_MODE, buffer)
+    kind = mode & linux.S_IFMT
+    asked = [(28, linux.S_IFMT, kind)]  # stx_mode
+    if kind != linux.S_IFIFO:
+        major, minor = number >> 8 & 0xFFF, number & 0xFF | number >> 12 & 0xFFF00
+        asked += [(128, -1, major), (132, -1, minor)]  # stx_rdev_major, stx_rdev_minor
+    for offset, mask, value in asked:
+        found = b.load(buffer + offset, 4)
+        b.jump_unless(found, value, other, mask=mask)
+        b.free(found)
+    b.jump(done)
+    b.place(other)
+    b.fail(EEXIST)
 
 
 def _ptmx(c: Construction, dev: Register) -> None:

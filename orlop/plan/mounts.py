@@ -13,6 +13,7 @@ from orlop.plan import events, paths
 from orlop.plan.cgroup_mount import mount_cgroup
 from orlop.plan.labels import mount_context
 from orlop.plan.mount_options import MountOptions
+from orlop.plan.over_proc import PLAIN_TYPES, check_proc, keep_off_proc, only_proc
 from orlop.plan.rootfs import CLONE_TREE, attach, change, propagate, superblock
 from orlop.program import linux
 from orlop.program.builder import MOUNT_ATTR_SIZE, OPEN_HOW_SIZE
@@ -33,7 +34,6 @@ _HINTS = {
     ENOENT: "the source does not exist",
 }
 _NOT_OPENED = 0  # the number of no source: it is that of the standard input
-_PLAIN_TYPES = ("proc", "sysfs")
 _FLAGS = (
     linux.MOUNT_ATTR_RDONLY
     | linux.MOUNT_ATTR_NOSUID
@@ -76,11 +76,11 @@ def mount_all(c: Construction) -> None:
         if options.bind:
             _bind(c, index, mount, options)
         elif mount.get("type") == "cgroup":
-            mount_cgroup(c, mount, options)
+            mount_cgroup(c, index, mount, options)
         elif mount.get("type") == "tmpfs" and options.read_only:
-            writable.append((c.b.current, paths.clean(mount["destination"]), _file_system(c, mount, options)))
+            writable.append((c.b.current, paths.clean(mount["destination"]), _file_system(c, index, mount, options)))
         else:
-            c.b.close(_file_system(c, mount, options))
+            c.b.close(_file_system(c, index, mount, options))
     for purpose, destination, made in writable:
         if destination == "dev":
             c.writable_dev = purpose, made
@@ -112,33 +112,14 @@ def _check(index: int, mount: Mount, options: MountOptions) -> None:
     if paths.clean(mount["destination"]) == ".":
         message = f'mountpoint "{mount["destination"]}" is on the top of rootfs'
         raise ConfigError([Problem(f"{field}.destination", message, "mount below the root; root.path names the root")])
-    _check_proc(field, mount, options)
+    check_proc(field, mount, options)
     if options.bind and options.data:
         words = ",".join(key for key, _ in options.data)
         message = f"bind mounts cannot have any filesystem-specific options applied ({words})"
         raise ConfigError([Problem(f"{field}.options", message, "check the spelling of the option")])
 
 
-# What lxcfs and others give a view of its own in a container, as in runc.  Nothing else may cover a file of /proc: what
-# programs in the container trust would be what a volume says (CVE-2019-16884).
-_VIEWS = "cpuinfo diskstats loadavg meminfo slabinfo stat swaps uptime sys/crypto/fips_enabled sys/kernel/ns_last_pid"
-_IN_PROC = frozenset(_VIEWS.split())
-
-
-def _check_proc(field: str, mount: Mount, options: MountOptions) -> None:
-    first, _, rest = paths.clean(mount["destination"]).partition("/")
-    if first != "proc" or (mount.get("type") in _PLAIN_TYPES and not options.bind) or rest in _IN_PROC:
-        return
-    if rest:
-        message = f'"{mount["destination"]}" cannot be mounted because it is inside /proc'
-        hint = f"mount elsewhere; below /proc only these can be covered: {_VIEWS}"
-        raise ConfigError([Problem(f"{field}.destination", message, hint)])
-    if not options.bind:
-        message = f'"{mount["destination"]}" cannot be mounted because it is not of type proc'
-        raise ConfigError([Problem(f"{field}.type", message, "mount a file system of type proc, or bind the host's")])
-
-
-def _file_system(c: Construction, mount: Mount, options: MountOptions) -> Register:
+def _file_system(c: Construction, index: int, mount: Mount, options: MountOptions) -> Register:
     assert c.root is not None
     b = c.b
     kind = mount.get("type") or ""
@@ -148,15 +129,18 @@ def _file_system(c: Construction, mount: Mount, options: MountOptions) -> Regist
     on = options.on & ~linux.MOUNT_ATTR_RDONLY if kind == "tmpfs" else options.on
     made = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, on)
     b.close(fs)
+    plain = kind in PLAIN_TYPES or paths.clean(destination) == "dev"
     takes_mode = kind == "tmpfs" and not any(key == "mode" for key, _ in options.data)
     place = paths.mount_point(
         b,
         c.root,
         destination,
         directory=True,
-        plain=kind in _PLAIN_TYPES or paths.clean(destination) == "dev",
+        plain=plain,
         existing=(lambda there: _take_mode(b, there, made)) if takes_mode else None,
     )
+    if not plain:
+        keep_off_proc(c, index, place)
     if options.copy_up and kind == "tmpfs":
         _copy_up(c, destination, made)
     attach(b, made, place)
@@ -214,6 +198,9 @@ def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> N
     _bind_attributes(b, tree, options)
     directory = c.facts.sources.get(mount.get("source") or "", True)
     place = paths.mount_point(b, c.root, mount["destination"], directory=directory, dangling=True)
+    keep_off_proc(c, index, place)
+    if paths.clean(mount["destination"]) == "proc":
+        only_proc(c, index, tree)
     attach(b, tree, place)
     b.close(place)
     propagate(b, tree, options)

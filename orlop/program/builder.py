@@ -20,6 +20,7 @@ from orlop.program import layout, linux
 from orlop.program.calls import numbers
 from orlop.program.layout import (
     CALL,
+    DIFFER,
     EVENT,
     FAIL,
     HEADER_SIZE,
@@ -171,6 +172,10 @@ class Builder:
     def jump_if(self, register: Register, label: Label, *, zero: bool = False) -> None:
         """Go on at a label if the register is not zero (or, with `zero`, if it is)."""
         self._add(SET, (register,), on={WHEN_ZERO if zero else WHEN_NOT_ZERO: label})
+
+    def jump_unless(self, register: Register, value: int, label: Label, *, mask: int = -1) -> None:
+        """Go on at a label if the register has another value, in the bits of the mask."""
+        self._add(DIFFER, (register, mask, value), on={WHEN_NOT_ZERO: label})
 
     def load(self, address: int, width: int) -> Register:
         """Read memory, 4 bytes (signed) or 8, into a new register."""

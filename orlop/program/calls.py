@@ -36,7 +36,7 @@ CALLS: dict[str, tuple[int, int, str]] = {
     "fsconfig": (431, 431, "fd:fd cmd:fsconfig key:str value:str aux"),
     "fsmount": (432, 432, "fd:fd flags:fsmount attributes:attributes -> fd"),
     "fsopen": (430, 430, "type:str flags:fsopen -> fd"),
-    "fstatfs": (138, 44, "fd:fd buf:buf"),
+    "fstatfs": (138, 44, "fd:fd buf:statfs_buf"),
     "getpid": (39, 172, ""),
     "ioctl": (16, 29, "fd:fd request:ioctl arg"),
     "ioprio_set": (251, 30, "which who ioprio:hex"),

@@ -16,6 +16,7 @@ from __future__ import annotations
 from orlop.program import layout
 from orlop.program.layout import (
     CALL,
+    DIFFER,
     EVENT,
     FAIL,
     LOAD,
@@ -97,7 +98,7 @@ def lines(program: Program, vocabulary: Vocabulary | None = None) -> list[Line]:
 
 def _bracketed(line: Line) -> str:
     """Outcomes that lead to the same operation are told together; plain jumps are told by the text."""
-    if line.op.kind == SET and line.op.result == NO_REGISTER:
+    if line.op.kind in (SET, DIFFER) and line.op.result == NO_REGISTER:
         return ""
     places: dict[int, list[str]] = {}
     for what, target in line.outcomes.items():
@@ -182,6 +183,16 @@ class _Explanation:
     def _wait(self, op: Op, _details: list[str]) -> str:
         return f"wait for the answer ({self._value(op, 1)} bytes at most)"
 
+    def _differ(self, op: Op, _details: list[str]) -> str:
+        _bits, mask, value = op.args[:3]
+        assert isinstance(mask, int) and isinstance(value, int)
+        left, right = self._value(op, 0), f"{value:#x}"
+        if mask != -1:
+            left, right = f"{left} & {mask:#o}", f"{value:#o}"
+        words = {WHEN_ZERO: "is", WHEN_NOT_ZERO: "is not"}
+        tests = [f"if {left} {words.get(number, '?')} {right}, go to {target}" for number, target in op.policy]
+        return "; ".join(tests) or "nothing"
+
     def _fail(self, op: Op, _details: list[str]) -> str:
         return f"fail with {condition(op.args[0])}" if isinstance(op.args[0], int) else "fail"
 
@@ -194,6 +205,7 @@ _TEXTS = {
     EVENT: _Explanation._event,
     WAIT: _Explanation._wait,
     FAIL: _Explanation._fail,
+    DIFFER: _Explanation._differ,
 }
 
 

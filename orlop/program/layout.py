@@ -54,8 +54,9 @@ KINDS = (
     "EVENT",  # tell the supervisor: kind, value, payload, its size, up to two descriptors
     "WAIT",  # for the supervisor's answer, into memory at argument 0, at most argument 1 bytes; result = its size
     "FAIL",  # as a system call that fails with the errno in argument 0
+    "DIFFER",  # result = the bits of argument 0 that argument 1 selects and that are not as in argument 2; for a jump
 )
-CALL, SET, LOAD, STORE, EVENT, WAIT, FAIL = range(len(KINDS))
+CALL, SET, LOAD, STORE, EVENT, WAIT, FAIL, DIFFER = range(len(KINDS))
 
 # Conditions of a policy.  A number below these is an errno.
 WHEN_ZERO = 0xFFFD

@@ -115,12 +115,17 @@ SOCK_CLOEXEC = O_CLOEXEC
 MFD_CLOEXEC = 1
 
 # uapi/linux/stat.h
+STATX_TYPE = 1
 STATX_MODE = 2
+S_IFMT = 0o170000
 S_IFREG = 0o100000
 S_IFCHR = 0o020000
 S_IFBLK = 0o060000
 S_IFIFO = 0o010000
 X_OK = 1
+
+# uapi/linux/magic.h
+PROC_SUPER_MAGIC = 0x9FA0
 
 # uapi/linux/bpf.h
 BPF_PROG_LOAD = 5

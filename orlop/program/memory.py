@@ -217,6 +217,7 @@ _SPECIAL: dict[str, Callable[[Memory, int, int], str]] = {
     "scheduler": lambda self, value, _length: self._vocabulary.scheduler(value),
     "siginfo": lambda _self, value, _length: "&siginfo" if value else "NULL",
     "socket_type": lambda _self, value, _length: words.socket_type(value),
+    "statfs_buf": lambda _self, value, _length: "&statfs_buf" if value else "NULL",
     "statx_buf": lambda _self, value, _length: "&statx_buf" if value else "NULL",
     "str": Memory._string,
     "strv": Memory._strings,

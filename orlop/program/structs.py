@@ -46,8 +46,12 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
     # uapi/linux/stat.h, as far as programs read it
     "statx_buf": (
         ("stx_mask", "", 4), ("stx_blksize", "", 4), ("stx_attributes", "hex", 8), ("stx_nlink", "", 4),
-        ("stx_uid", "id", 4), ("stx_gid", "id", 4), ("stx_mode", "mode", 4),
+        ("stx_uid", "id", 4), ("stx_gid", "id", 4), ("stx_mode", "mode", 4), ("stx_ino", "", 8), ("stx_size", "", 8),
+        ("stx_blocks", "", 8), ("stx_attributes_mask", "hex", 8), ("stx_atime", "", 16), ("stx_btime", "", 16),
+        ("stx_ctime", "", 16), ("stx_mtime", "", 16), ("stx_rdev_major", "", 4), ("stx_rdev_minor", "", 4),
     ),
+    # uapi/asm-generic/statfs.h, as far as programs read it
+    "statfs_buf": (("f_type", "hex", 8),),
     "timespec": (("tv_sec", "", -8), ("tv_nsec", "", -8)),
     "winsize": (("ws_row", "", 2), ("ws_col", "", 2), ("ws_xpixel", "", 2), ("ws_ypixel", "", 2)),
 }  # fmt: skip
@@ -56,7 +60,7 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
 WHOLE = frozenset(("int", "rlimit", "timespec", "winsize"))
 
 # What the kernel may touch at the address, where the members above are not all of it.
-SIZES = {"cap_data": 24, "ifreq": 40, "siginfo": 128, "sock_fprog": 16, "statx_buf": 256}
+SIZES = {"cap_data": 24, "ifreq": 40, "siginfo": 128, "sock_fprog": 16, "statfs_buf": 120, "statx_buf": 256}
 
 
 def size(kind: str) -> int:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from orlop.program import layout, linux
 from orlop.program.calls import numbers
 from orlop.program.flow import NO_RETURN, edges, follow
-from orlop.program.layout import CALL, EVENT, FAIL, LOAD, NO_REGISTER, PROGRAM_BASE, SCRATCH_BASE, STORE, WAIT
+from orlop.program.layout import CALL, DIFFER, EVENT, FAIL, LOAD, NO_REGISTER, PROGRAM_BASE, SCRATCH_BASE, STORE, WAIT
 from orlop.program.ops import OP_STRUCT, Register
 from orlop.program.signature import F_DUPFD, F_DUPFD_CLOEXEC, signature
 from orlop.program.structs import size
@@ -100,6 +100,8 @@ def _memory(program: Program, op: Op) -> Iterator[str]:
             yield f"{_at(op)}: {width} bytes at {address:#x} are outside of the program"
     elif op.kind == FAIL and not (isinstance(op.args[0], int) and 0 < op.args[0] <= _LAST_ERRNO):
         yield f"{_at(op)}: {op.args[0]} is no errno"
+    elif op.kind == DIFFER and any(isinstance(arg, Register) for arg in op.args[1:3]):
+        yield f"{_at(op)}: its mask and its value must be plain numbers"
     elif op.kind in (WAIT, EVENT):
         address, length = op.args[:2] if op.kind == WAIT else op.args[2:4]
         needed = 0 if isinstance(length, Register) else length

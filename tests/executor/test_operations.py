@@ -154,6 +154,32 @@ def test_four_bytes_are_read_with_their_sign_and_eight_as_they_are() -> None:
     assert run(b).values == [-5, (7 << 32) + 0xFFFF_FFFB]
 
 
+@pytest.mark.parametrize(
+    ("value", "asked", "mask", "differs"),
+    [
+        (0x9FA0, 0x9FA0, -1, False),
+        (0x9FA1, 0x9FA0, -1, True),
+        (-5, -5, -1, False),
+        (0, -1, -1, True),
+        (1 << 40, 0, -1, True),
+        (1 << 40, 0, 0xFFFF, False),
+        (0o020666, 0o020000, 0o170000, False),
+        (0o060666, 0o020000, 0o170000, True),
+        (-ENOENT, 0, -1, True),  # a number that looks like an error is none
+    ],
+)
+def test_a_jump_may_depend_on_a_value_and_on_some_of_its_bits(value: int, asked: int, mask: int, differs: bool) -> None:
+    b = builder()
+    register = b.register()
+    b.set(register, value)
+    other = Label()
+    b.jump_unless(register, asked, other, mask=mask)
+    b.do("exit_group", 0)
+    b.place(other)
+    b.do("exit_group", 1)
+    assert run(b).status == int(differs)
+
+
 @pytest.mark.parametrize(("width", "expected"), [(4, b"\1\2\3\4\xff\xff\xff\xff"), (8, b"\1\2\3\4\5\0\0\0")])
 def test_a_value_is_stored_in_its_width(width: int, expected: bytes) -> None:
     b = builder()

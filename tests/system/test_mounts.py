@@ -462,6 +462,54 @@ def test_a_dev_that_is_a_link_is_refused_even_without_a_mount(runtime: Runtime, 
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("there", "row"),
+    [
+        ("file", {"type": "c", "major": 1, "minor": 3}),
+        ("link", {"type": "c", "major": 1, "minor": 3}),
+        ("c 1 5", {"type": "c", "major": 1, "minor": 3}),
+        ("c 5 3", {"type": "c", "major": 1, "minor": 3}),
+        ("b 1 3", {"type": "c", "major": 1, "minor": 3}),
+        ("c 1 3", {"type": "b", "major": 1, "minor": 3}),
+        ("c 1 259", {"type": "c", "major": 1, "minor": 3}),
+        ("file", {"type": "p"}),
+    ],
+)
+def test_a_device_is_not_made_where_something_else_is(
+    runtime: Runtime, bundle: Bundle, there: str, row: dict[str, object]
+) -> None:
+    # runtime-spec, "Devices": a file that is there already and is not the device is an error.
+    path = bundle.rootfs / "etc/node"
+    if there == "file":
+        path.write_text("")
+    elif there == "link":
+        path.symlink_to("/dev/null")
+    else:
+        kind, major, minor = there.split()
+        os.mknod(path, 0o600 | {"c": stat.S_IFCHR, "b": stat.S_IFBLK}[kind], os.makedev(int(major), int(minor)))
+    before = path.lstat()
+    line = runtime.refuses(bundle.set("linux.devices", [{"path": "/etc/node", **row}]).writable())
+    assert 'error creating device "/etc/node": file exists' in line
+    assert (path.lstat().st_mode, path.lstat().st_rdev) == (before.st_mode, before.st_rdev)
+
+
+@pytest.mark.parametrize(
+    ("mode", "number", "row"),
+    [
+        (stat.S_IFCHR, (1, 3), {"type": "c", "major": 1, "minor": 3}),
+        (stat.S_IFCHR, (1, 3), {"type": "u", "major": 1, "minor": 3}),
+        (stat.S_IFBLK, (259, 70000), {"type": "b", "major": 259, "minor": 70000}),
+        (stat.S_IFIFO, (0, 0), {"type": "p"}),
+    ],
+)
+def test_a_device_that_is_there_already_stays(
+    runtime: Runtime, bundle: Bundle, mode: int, number: tuple[int, int], row: dict[str, object]
+) -> None:
+    os.mknod(bundle.rootfs / "etc/node", mode | 0o600, os.makedev(*number))
+    bundle.set("linux.devices", [{"path": "/etc/node", **row}]).writable()
+    runtime.run(bundle.args("test", "-e", "/etc/node"))
+
+
 def test_devices_are_not_made_through_a_link(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     (bundle.rootfs / "trap").symlink_to(place)
     bundle.set("linux.devices", [{"path": "/trap/disk", "type": "b", "major": 7, "minor": 3}])
@@ -492,12 +540,13 @@ def test_a_null_device_of_the_image_is_not_what_masks(runtime: Runtime, bundle: 
 
 def test_a_sysctl_does_not_go_through_a_mount_of_the_container(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     # CVE-2025-52881: a proc that is no procfs takes the write.
-    (place / "sys/net/ipv4").mkdir(parents=True)
-    (place / "sys/net/ipv4/ip_forward").write_text("untouched")
-    bundle.bind(place, "/proc").set("linux.sysctl", {"net.ipv4.ip_forward": "1"})
+    fake = bundle.rootfs / "proc/sys/net/ipv4"
+    fake.mkdir(parents=True)
+    (fake / "ip_forward").write_text("untouched")
+    bundle.without_mount("/proc").set("linux.sysctl", {"net.ipv4.ip_forward": "1"}).writable()
     bundle.set("linux.maskedPaths", []).set("linux.readonlyPaths", [])
     runtime.run(bundle.args("true"))
-    assert (place / "sys/net/ipv4/ip_forward").read_text() == "untouched"
+    assert (fake / "ip_forward").read_text() == "untouched"
 
 
 def test_a_busy_null_device_is_a_device(runtime: Runtime, bundle: Bundle) -> None:
@@ -540,6 +589,43 @@ def test_a_view_of_its_own_may_cover_a_file_of_proc(runtime: Runtime, bundle: Bu
     (place / "view").write_text("a view\n")
     bundle.bind(place / "view", f"/proc/{name}", "bind", "ro").set("linux.readonlyPaths", [])
     assert runtime.shell(bundle, f"cat /proc/{name}") == ["a view"]
+
+
+@pytest.mark.parametrize("target", ["/proc/self/attr", "../proc/sys/kernel", "/proc"])
+@pytest.mark.parametrize("kind", ["bind", "tmpfs"])
+def test_a_link_of_the_image_leads_no_mount_into_proc(
+    runtime: Runtime, bundle: Bundle, place: Path, kind: str, target: str
+) -> None:
+    # CVE-2019-19921: what the path does not show, the descriptor does.
+    (bundle.rootfs / "etc/link").symlink_to(target)
+    bundle.set("linux.maskedPaths", []).set("linux.readonlyPaths", [])
+    if kind == "bind":
+        bundle.bind(place, "/etc/link")
+    else:
+        bundle.mount("/etc/link", "tmpfs", "tmpfs")
+    line = runtime.refuses(bundle.args("true"))
+    assert '"/etc/link" cannot be mounted because it is inside /proc' in line
+
+
+def test_a_link_of_a_volume_leads_no_mount_into_proc(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    # CVE-2019-16884 and others: the second mount lies in what the first one brought.
+    (place / "link").symlink_to("/proc/self")
+    bundle.bind(place, "/srv").bind(place, "/srv/link")
+    assert "inside /proc" in runtime.refuses(bundle.args("true"))
+
+
+def test_only_procfs_is_bound_to_proc(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    # CVE-2019-16884
+    line = runtime.refuses(bundle.bind(place, "/proc"))
+    assert '"/proc" cannot be mounted because it is not of type proc' in line
+
+
+def test_a_procfs_that_the_config_has_put_elsewhere_may_be_mounted_on(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    (place / "text").write_text("covered\n")
+    bundle.bind("/proc", "/srv/proc", "rbind").bind(place / "text", "/srv/proc/version")
+    assert runtime.shell(bundle, "cat /srv/proc/version") == ["covered"]
 
 
 def test_the_hosts_proc_can_be_bound(runtime: Runtime, bundle: Bundle) -> None:

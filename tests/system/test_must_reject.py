@@ -86,6 +86,9 @@ CASES: dict[str, tuple[Change, str]] = {
     ),
     "17.23 device type": (to("linux.devices", [{**FUSE, "type": "x"}]), 'device type "x" is unknown'),
     "17.23 device without numbers": (to("linux.devices", [{"path": "/dev/x", "type": "b"}]), "linux.devices[0].major"),
+    "17.24 device path that holds something else": (
+        to("linux.devices", [{**FUSE, "path": "/etc/passwd"}]), 'error creating device "/etc/passwd": file exists',
+    ),
     "17.25 name clash": (
         to("linux.netDevices", {"a": {"name": "x"}, "b": {"name": "x"}}), "two devices are to be called x",
     ),

@@ -117,6 +117,26 @@ def test_a_member_that_was_stored_is_shown_in_the_struct() -> None:
     ]
 
 
+def test_a_comparison_is_told_as_one() -> None:
+    def make(b: Builder) -> None:
+        handle = b.get("openat", linux.AT_FDCWD, "/somewhere", PATH, 0)
+        buffer, status = b.space(120), b.space(256)
+        other = Label()
+        b.do("fstatfs", handle, buffer)
+        b.jump_unless(b.load(buffer, 8), linux.PROC_SUPER_MAGIC, other)
+        b.do("statx", handle, "", linux.AT_EMPTY_PATH, linux.STATX_TYPE, status)
+        b.jump_unless(b.load(status + 28, 4), linux.S_IFCHR, other, mask=linux.S_IFMT)
+        b.place(other)
+
+    found = texts(make)
+    assert found[1:4] == [
+        "fstatfs(<somewhere>, &statfs_buf)",
+        "<f_type> = statfs_buf.f_type",
+        "if <f_type> is not 0x9fa0, go to 7",
+    ]
+    assert found[6] == "if <mode> & 0o170000 is not 0o20000, go to 7"
+
+
 def test_the_instructions_of_a_device_filter_follow_the_call() -> None:
     def make(b: Builder) -> None:
         code, licence = b.constant(bytes(16)), b.string("GPL")

@@ -10,7 +10,17 @@ import pytest
 
 from orlop.program import linux
 from orlop.program.builder import CLONE_ARGS_CGROUP, OPEN_HOW_SIZE, Builder
-from orlop.program.layout import EVENT, LOAD, OP_SIZE, PROGRAM_BASE, SCRATCH_BASE, WAIT, WHEN_ERROR, WHEN_NOT_ZERO
+from orlop.program.layout import (
+    EVENT,
+    KINDS,
+    LOAD,
+    OP_SIZE,
+    PROGRAM_BASE,
+    SCRATCH_BASE,
+    WAIT,
+    WHEN_ERROR,
+    WHEN_NOT_ZERO,
+)
 from orlop.program.ops import Label, Program, Register
 from orlop.program.verify import verify
 
@@ -307,6 +317,26 @@ def test_an_address_must_be_plain(kind: int) -> None:
     assert "must be" in problem(make) and "plain number" in problem(make)
 
 
+@pytest.mark.parametrize("place", ["mask", "value"])
+def test_what_is_compared_with_must_be_plain(place: str) -> None:
+    def make(b: Builder) -> None:
+        register, there = b.register(), Label()
+        b.set(register, 1)
+        b.jump_unless(register, **{"value": 1, "mask": 1, place: register}, label=there)  # type: ignore[arg-type]
+        b.place(there)
+
+    assert "its mask and its value must be plain numbers" in problem(make)
+
+
+def test_what_is_compared_must_have_been_set() -> None:
+    def make(b: Builder) -> None:
+        there = Label()
+        b.jump_unless(b.register(), 1, there)
+        b.place(there)
+
+    assert "may be used before it is set" in problem(make)
+
+
 def test_a_string_must_end() -> None:
     assert "path is no string of the program" in problem(lambda b: b.do("chdir", b.variable(b"/etc")))
 
@@ -342,7 +372,7 @@ def damaged(offset: int, value: int) -> str:
 @pytest.mark.parametrize(
     ("offset", "value", "expected"),
     [
-        (0, 7, "is none that the executor knows"),
+        (0, len(KINDS), "is none that the executor knows"),
         (1, 200, "there is no register 200 for the result"),
         (2, 0x41, "more registers than arguments"),
         (4, 0, "system call 0 is not that of this name"),
