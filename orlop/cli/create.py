@@ -11,6 +11,7 @@ from orlop.cli.options import (
     PID_FILE,
     PIDFD_SOCKET,
     PRESERVE_FDS,
+    TIMES,
     container_id,
     options,
 )
@@ -19,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.cli.flags import Args
 
-FLAGS = (BUNDLE, CONSOLE_SOCKET, PIDFD_SOCKET, PID_FILE, NO_PIVOT, NO_NEW_KEYRING, PRESERVE_FDS)
+FLAGS = (BUNDLE, CONSOLE_SOCKET, PIDFD_SOCKET, PID_FILE, NO_PIVOT, NO_NEW_KEYRING, TIMES, PRESERVE_FDS)
 
 
 def run(args: Args) -> int:

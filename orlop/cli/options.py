@@ -22,6 +22,9 @@ DETACH: Flag = ("detach", "d", "bool", False, "return as soon as the process is 
 PID_FILE: Flag = ("pid-file", "", "text", "", "write the process id to this file")
 NO_PIVOT: Flag = ("no-pivot", "", "bool", False, "enter the root file system without pivot_root, for one on a ramdisk")
 NO_NEW_KEYRING: Flag = ("no-new-keyring", "", "bool", False, "keep the session keyring of the caller")
+TIMES: Flag = (
+    "times", "", "text", "", "write how long each operation took to this file: text, or JSON if its name ends in .json",
+)  # fmt: skip
 PRESERVE_FDS: Flag = (
     "preserve-fds", "", "int", 0, "pass on N more descriptors after standard error and those of $LISTEN_FDS",
 )  # fmt: skip
@@ -51,6 +54,9 @@ def options(args: Args, *, log: Callable[[str, str], None] | None = None) -> Opt
     pid_file = args.text("pid-file")
     if pid_file:
         pid_file = os.path.abspath(pid_file)  # as seen from here, not from the bundle
+    times = args.text("times")
+    if times:
+        times = os.path.abspath(times)
     account = args.text("account")
     if account:
         account = os.path.abspath(account)
@@ -74,6 +80,7 @@ def options(args: Args, *, log: Callable[[str, str], None] | None = None) -> Opt
         detach=args.flag("detach"),
         keep=args.flag("keep"),
         account=account or None,
+        times=times or None,
         ignore_paused=args.flag("ignore-paused"),
         log=log or context.log,
         listen_fds=_listen_fds() if "bundle" in args.values else 0,

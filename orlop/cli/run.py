@@ -12,6 +12,7 @@ from orlop.cli.options import (
     PID_FILE,
     PIDFD_SOCKET,
     PRESERVE_FDS,
+    TIMES,
     container_id,
     options,
 )
@@ -27,7 +28,7 @@ NO_SUBREAPER: Flag = ("no-subreaper", "", "bool", False, "do not reap the orphan
 
 FLAGS = (
     ACCOUNT, BUNDLE, CONSOLE_SOCKET, PIDFD_SOCKET, DETACH, KEEP, PID_FILE, NO_SUBREAPER, NO_PIVOT, NO_NEW_KEYRING,
-    PRESERVE_FDS,
+    TIMES, PRESERVE_FDS,
 )  # fmt: skip
 
 

@@ -82,12 +82,11 @@ class Program:
     """What the planner makes and the executor runs, in the form that the executor reads.
 
     `code` holds the operations, `data` the initial memory at PROGRAM_BASE (its first HEADER_SIZE bytes are the
-    header's place),
-    `scratch` counts the zeroed bytes at SCRATCH_BASE.  `purposes` and `names` (of system calls) are parallel to the
-    operations.
+    header's place), `scratch` counts the zeroed bytes at SCRATCH_BASE.  `purposes` and `names` (of system calls) are
+    parallel to the operations.  `stamped`: each operation is to leave its time.
     """
 
-    __slots__ = ("architecture", "code", "control", "data", "names", "purposes", "scratch")
+    __slots__ = ("architecture", "code", "control", "data", "names", "purposes", "scratch", "stamped")
 
     def __init__(
         self,
@@ -106,6 +105,7 @@ class Program:
         self.scratch = scratch
         self.names = names
         self.purposes = purposes
+        self.stamped = False
 
     def __len__(self) -> int:
         return len(self.names)
@@ -114,7 +114,7 @@ class Program:
         """Its binary form."""
         from orlop.program.encode import encode
 
-        return encode(self)
+        return encode(self, stamped=self.stamped)
 
     def planned(self) -> Program:
         """The program with all that is known of it, which this one is."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from orlop.host.resctrl import Group
     from orlop.runtime.idmap import MountMaps
     from orlop.runtime.options import Options
+    from orlop.runtime.times import Times
     from orlop.runtime.waiting import Steps
 
 _CGROUPS = "/sys/fs/cgroup"
@@ -40,7 +41,7 @@ class Creation:
 
     __slots__ = (
         "began", "bundle", "cgroup", "fifo", "launch", "layout", "options", "placed", "planning", "record", "store",
-        "terminal",
+        "terminal", "times",
     )  # fmt: skip
 
     def __init__(self, container_id: str, options: Options, *, fifo: bool) -> None:
@@ -72,6 +73,7 @@ class Creation:
             annotations=spec.get("annotations"),
         )
         self.placed = False
+        self.times: Times | None = None
         self.launch: Launch | None = None
         self.began = 0  # when the program was let go, by time.monotonic_ns()
         self.record = Record(
@@ -107,6 +109,10 @@ class Creation:
         store, spec, options = self.store, self.bundle.spec, self.options
         store.make(os.path.dirname(store.path))
         try:
+            if options.times:
+                from orlop.runtime.times import Times
+
+                self.times = Times(options.times)
             self.record.cgroup_paths = self.cgroup.paths
             store.save(self.record)
             if options.notify_socket:
@@ -183,12 +189,13 @@ class Creation:
 
     def _launch(self, launch: Launch) -> Steps[None]:
         maps = self._mount_maps()
+        timed = ((self.times.memory, self.planning.stamps or 0),) if self.times is not None else ()
         if maps is None:
-            yield from launch.prepare()
+            yield from launch.prepare(timed)
             return
         namespaces = yield from maps.open()
         try:
-            yield from launch.prepare(tuple((fd, number) for number, fd in namespaces.items()))
+            yield from launch.prepare((*((fd, number) for number, fd in namespaces.items()), *timed))
         finally:
             for fd in namespaces.values():
                 os.close(fd)
@@ -216,6 +223,7 @@ class Creation:
 
     def undo(self) -> Steps[None]:
         """Leave nothing behind: process, cgroup, state; then poststop hooks, whose failures are only told."""
+        self.tell_times()
         try:
             if self.launch is not None:
                 self.launch.abandon()
@@ -236,6 +244,19 @@ class Creation:
 
             for message in (yield from run_hooks_in_spite(spec, "poststop", self.state("stopped", 0))):
                 self.options.log("warning", message)
+
+    def tell_times(self) -> None:
+        """Write how long the operations took, if that was asked for."""
+        times, self.times = self.times, None
+        if times is None:
+            return
+        try:
+            if self.launch is not None:
+                times.write(self.launch.program.planned())
+        except OSError as error:
+            self.options.log("error", f"unable to write {self.options.times}: {error.strerror}")
+        finally:
+            times.close()
 
 
 def create(container_id: str, options: Options) -> None:
@@ -259,6 +280,7 @@ def _create(creation: Creation, options: Options, deferral: Deferral) -> Steps[L
             from orlop.runtime.sending import send_pidfd
 
             send_pidfd(options.pidfd_socket, launch.pid, b"standard")
+        creation.tell_times()
         deferral.check()
     except BaseException:
         yield from creation.undo()

@@ -43,6 +43,7 @@ class Options:
         "root",
         "rootless",
         "systemd_cgroup",
+        "times",
         "user_bus",
     )
 
@@ -63,6 +64,7 @@ class Options:
         detach: bool = False,
         keep: bool = False,
         account: str | None = None,
+        times: str | None = None,
         ignore_paused: bool = False,
         log: Callable[[str, str], None] = _silent,
         listen_fds: int = 0,
@@ -86,6 +88,7 @@ class Options:
         self.detach = detach
         self.keep = keep
         self.account = account
+        self.times = times
         self.ignore_paused = ignore_paused
         self.log = log
         self.listen_fds = listen_fds

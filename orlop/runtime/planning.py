@@ -82,7 +82,15 @@ class Planning:
     def _plan(self, record: Record, cgroup: Cgroup) -> Program:
         from orlop.plan.container import container_program
 
-        return container_program(self._spec, self._facts(), self._request(record, cgroup))
+        request = self._request(record, cgroup)
+        program = container_program(self._spec, self._facts(), request)
+        program.stamped = request.stamps is not None
+        return program
+
+    @property
+    def stamps(self) -> int | None:
+        """The descriptor at which the program finds the memory for its times, behind all others it has."""
+        return max((self._options.control, *(self._maps or {}).values())) + 1 if self._options.times else None
 
     def _facts(self) -> Facts:
         spec = self._spec
@@ -126,6 +134,7 @@ class Planning:
             state=state_document(record, "creating", 0),
             seccomp=seccomp_filter(spec, options),
             idmaps=self._maps,
+            stamps=self.stamps,
         )
 
     def _cgroup_mounts(self, cgroup: Cgroup) -> tuple[CgroupMount, ...]:

@@ -104,6 +104,7 @@ def _start(
             notifications = listen(creation.store.path, options)
         creation.began = time.monotonic_ns()
         yield from launch.go()
+        creation.tell_times()
         if (creation.bundle.spec.get("hooks") or {}).get("poststart"):
             from orlop.runtime.hooks import run_hooks
 
