@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOME_SIZE = 4096
 PASSWD_SIZE = 128 * 1024  # a message must fit the socket's buffer: net.core.wmem_default, 208 KiB
+NOT_EXECUTED = 255  # the status that engines show of a container whose program could not be executed; runc's
 FIFO_HINT = "the state directory must not be changed while a container is created"
 
 
@@ -162,7 +163,7 @@ def _tell_of_failure(c: Construction, found: Register, argv: int, envp: int) -> 
         line = f"exec {program}: {reason}\n"
         b.do("write", 2, line, len(line.encode("utf-8", "surrogateescape")), on={WHEN_ERROR: (after := Label())})
         b.place(after)
-        b.fail(error)
+        b.do("exit_group", NOT_EXECUTED)
 
 
 _TOLD = {ENOENT: "no such file or directory", EACCES: "permission denied", ENOEXEC: "exec format error"}

@@ -165,7 +165,7 @@ def set_sysctls(c: Construction) -> None:
     for key, value in (c.linux.get("sysctl") or {}).items():
         procfs = private_procfs(c)
         b = c.b
-        b.purpose(f"linux.sysctl.{key}", f"error setting sysctl {key}")
+        b.purpose(f"linux.sysctl.{key}", f'error setting sysctl {key} = "{value}"')
         path = "sys/" + (key if "/" in key.partition(".")[0] else key.replace(".", "/"))
         how = b.open_how(linux.O_WRONLY | linux.O_CLOEXEC, 0, paths.IN_ROOT)
         fd = b.get("openat2", procfs, path, how, 24)

@@ -28,7 +28,7 @@ def failure(program: Program, event: Event) -> KernelError:
     hint = (purpose.hints or {}).get(event.value)
     path = _path(program, op)
     if purpose.field == "process.args[0]":
-        if event.value == errno.ENOENT and (op.kind != CALL or path is None):
+        if event.value == errno.ENOENT and (op.kind != CALL or (op.name == "faccessat2" and not path)):
             reason = _NOT_FOUND
             hint = "the program must be in a directory of PATH in process.env, in the container's root file system"
         elif event.value == errno.EACCES and op.kind != CALL:
@@ -42,23 +42,30 @@ def failure(program: Program, event: Event) -> KernelError:
         # Docker looks for "not a directory", and asks then whether a directory is mounted onto a file.
         reason += ": the place to mount on is a directory, and the source is not a directory"
         hint = "mount a directory there, or choose another destination"
-    call = f"{op.name} {path}".strip() if path else op.name
+    what = "=".join(_strings(program, op)) if op.name == "fsconfig" else path
+    call = f"{op.name} {what}" if what else op.name
     message = ": ".join(part for part in (purpose.wording, call, reason) if part)
     return KernelError(event.value, message, call=op.name or None, field=purpose.field, path=path, hint=hint)
 
 
 def _path(program: Program, op: Op) -> str | None:
     """The first string among the arguments of a call: what it was done to."""
+    return next(iter(_strings(program, op)), None)
+
+
+def _strings(program: Program, op: Op) -> list[str]:
+    """The strings among the arguments of a call: a path, a file system, an option and its value."""
     if op.kind != CALL:
-        return None
+        return []
     from orlop.program.calls import CALLS
 
-    for arg, what in zip(op.args, CALLS[op.name][2].split(), strict=False):
-        if what.endswith(":str") and isinstance(arg, int) and arg >= PROGRAM_BASE:
-            text = program.string_at(arg)
-            if text:
-                return text
-    return None
+    pairs = zip(op.args, CALLS[op.name][2].split(), strict=False)
+    texts = [
+        program.string_at(arg)
+        for arg, what in pairs
+        if what.endswith(":str") and isinstance(arg, int) and arg >= PROGRAM_BASE
+    ]
+    return [text for text in texts if text]
 
 
 def hook_failure(program: Program, event: Event) -> HookError:

@@ -182,7 +182,25 @@ def test_a_program_that_may_not_be_executed(runtime: Runtime, bundle: Bundle) ->
 
 
 def test_a_directory_as_program(runtime: Runtime, bundle: Bundle) -> None:
-    assert 'exec: "/bin": permission denied' in refused(runtime, bundle.args("/bin"))
+    assert 'exec: "/bin": is a directory: permission denied' in refused(runtime, bundle.args("/bin"))
+
+
+def test_an_empty_name_of_a_program(runtime: Runtime, bundle: Bundle) -> None:
+    assert 'exec: "": executable file not found in $PATH' in refused(runtime, bundle.args(""))
+
+
+def test_a_file_mounted_onto_a_directory(runtime: Runtime, bundle: Bundle) -> None:
+    """Docker looks for "not a directory" to ask whether the two were confused."""
+    line = refused(runtime, bundle.bind("/etc/passwd", "/tmp"))
+    assert 'mounting "/etc/passwd" to rootfs at "/tmp"' in line and "the source is not a directory" in line
+
+
+def test_a_value_that_the_kernel_does_not_take_is_told(runtime: Runtime, bundle: Bundle) -> None:
+    assert 'net.ipv4.ip_forward = "often"' in refused(
+        runtime, bundle.set("linux.sysctl", {"net.ipv4.ip_forward": "often"})
+    )
+    bundle.drop("linux.sysctl").mount("/tmp", "tmpfs", "tmpfs", "size=much")
+    assert "fsconfig size=much: invalid argument" in refused(runtime, bundle)
 
 
 def test_a_program_of_no_known_format(runtime: Runtime, bundle: Bundle) -> None:

@@ -37,8 +37,10 @@ def test_after_create_the_container_itself_tells_that_its_program_cannot_run(
         subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
         try:
             with container.handle() as pidfd:
+                pid = container.pid
                 container.start()
                 wait(pidfd)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 255
             words.seek(0)
             assert words.read().decode() == f"exec /out/program: {reason}\n"
         finally:
