@@ -2,7 +2,7 @@
 # Installs the Debian packages that the tests use and this machine lacks.  Who is not root, or not on Debian, is told.
 set -eu
 
-wanted="busybox-static gcc-aarch64-linux-gnu jq libseccomp2 python3-venv qemu-user-static strace"
+wanted="busybox-static fish gcc-aarch64-linux-gnu groff jq libseccomp2 python3-venv qemu-user-static runc strace zsh"
 missing=
 for package in $wanted; do
     dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
