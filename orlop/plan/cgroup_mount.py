@@ -93,6 +93,8 @@ def _version_1(c: Construction, index: int, mount: Mount, options: MountOptions)
 def _new_mount(b: Builder, hierarchy: CgroupMount, options: MountOptions) -> Register:
     """In a cgroup namespace a mount of the hierarchy shows the namespace's part of it."""
     fs = b.get("fsopen", "cgroup", linux.FSOPEN_CLOEXEC)
+    source = "systemd" if hierarchy.name == "systemd" else "cgroup"  # what runc shows, and programs may look for
+    b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "source", source, 0)
     for controller in hierarchy.controllers:
         if controller.startswith("name="):
             b.do("fsconfig", fs, linux.FSCONFIG_SET_FLAG, "none", 0, 0)

@@ -204,7 +204,7 @@ def clone(c: Construction) -> None:
     """Clone the container's process into its new namespaces; from here on the operations are its own."""
     flags = 0
     for kind in ("mount", "pid", "network", "ipc", "uts", "user"):
-        if c.creates(kind) and not (kind == "user" and c.creates("time")):
+        if c.creates(kind) and not (kind == "user" and c.creates("time")) and not (kind == "ipc" and _ipc_later(c)):
             flags |= FLAGS[kind]
     c.b.purpose("linux.namespaces", "unable to clone the container's process", _CLONE_HINTS)
     clone_process(c, flags)
@@ -269,6 +269,15 @@ def mapped_root(c: Construction) -> None:
         b.wait(b.space(WAIT_BUFFER), WAIT_BUFFER)
     if "user" in c.namespaces:
         become_root(b)
+    if _ipc_later(c):
+        b.purpose(_field(c, "ipc"), "unable to make an ipc namespace")
+        b.do("unshare", linux.CLONE_NEWIPC)
+
+
+def _ipc_later(c: Construction) -> bool:
+    """Who makes an ipc namespace owns the root of its mqueue file system: that shall be the mapped root, and while the
+    container's process is cloned into a user namespace it is nobody there."""
+    return "user" in c.namespaces and c.creates("ipc")
 
 
 def protect(c: Construction) -> None:

@@ -140,7 +140,7 @@ CASES: dict[str, tuple[Change, str]] = {
     "17.49 a string for a number": (to("process.user.uid", "0"), "process.user.uid: must be an integer, not a string"),
     "17.50 int64": (to("linux.resources.memory", {"limit": 2**63}), "linux.resources.memory.limit: must be from -1 to"),
     "17.50 uint64": (to("linux.resources.cpu", {"shares": 2**64}), "linux.resources.cpu.shares: must be from 0 to"),
-    "17.50 uint32": (to("process.user.gid", 2**32), "process.user.gid: must be from 0 to 4294967295"),
+    "17.50 uint32": (to("process.user.gid", 2**32), "process.user.gid: must be from 0 to 4294967294"),
     "17.50 uint16": (to("linux.resources.blockIO", {"weight": 2**16}), "blockIO.weight: must be from 0 to 65535"),
     "17.50 int32": (
         to("process.scheduler", {"policy": "SCHED_OTHER", "nice": 2**31}), "process.scheduler.nice: must be",
