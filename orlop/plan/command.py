@@ -122,6 +122,18 @@ def open_fifo(c: Construction) -> Register | None:
     return c.b.get("openat", linux.AT_FDCWD, c.request.fifo, linux.O_RDWR | linux.O_CLOEXEC, 0)
 
 
+def end_on_signals(c: Construction) -> None:
+    """The init of a pid namespace gets no signal that it has no handler for (pid_namespaces(7)); until start it has the
+    executor's, which execve(2) takes away.  Without the namespace a signal itself ends the process."""
+    if c.request.fifo is None or not c.creates("pid"):
+        return
+    b = c.b
+    b.purpose("process", "unable to let signals end the container before it is started")
+    action = b.end_on_signal()
+    for number in (linux.SIGHUP, linux.SIGINT, linux.SIGQUIT, linux.SIGTERM):
+        b.do("rt_sigaction", number, action, 0, linux.SIGNAL_SET_SIZE)
+
+
 def wait_for_start(c: Construction, fifo: Register | None) -> None:
     """Say that the container is created, and wait: on the fifo, or for the supervisor."""
     b = c.b

@@ -18,7 +18,7 @@ from orlop.plan.clone import (
     reset_affinity,
     time_offsets,
 )
-from orlop.plan.command import execute, open_fifo, wait_for_start
+from orlop.plan.command import end_on_signals, execute, open_fifo, wait_for_start
 from orlop.plan.console import open_console, take_console
 from orlop.plan.construction import Construction
 from orlop.plan.credentials import (
@@ -103,6 +103,7 @@ def host_hooks(c: Construction) -> None:
 
 def start_and_execute(c: Construction, fifo: Register | None, found: Register, entry: int | None) -> None:
     """Wait for start, then become the program."""
+    end_on_signals(c)
     if listens(c):
         from orlop.plan.listener import load_and_wait
 

@@ -45,6 +45,7 @@ _OPEN_HOW = Struct("<QQQ")
 _MOUNT_ATTR = Struct("<QQQQ")
 _CLONE_ARGS = Struct("<11Q")
 _POINTER = Struct("<Q")
+_SIGACTION = Struct("<QQQQ").pack(layout.END_ON_SIGNAL, linux.SA_RESTORER, layout.END_ON_SIGNAL, 0)
 MOUNT_ATTR_SIZE = 32
 OPEN_HOW_SIZE = 24
 CLONE_ARGS_CGROUP = 80  # offset of the member `cgroup`
@@ -133,6 +134,10 @@ class Builder:
     def clone_args(self, flags: int, exit_signal: int) -> int:
         """The address of a `struct clone_args` (clone3(2)) of its own, for `store` to complete."""
         return self.variable(_CLONE_ARGS.pack(flags, 0, 0, 0, exit_signal, 0, 0, 0, 0, 0, 0))
+
+    def end_on_signal(self) -> int:
+        """The address of a `struct sigaction` with the executor's handler, which exits with 128 + signal."""
+        return self.constant(_SIGACTION)
 
     # Operations
 

@@ -60,6 +60,7 @@ CALLS: dict[str, tuple[int, int, str]] = {
     "prlimit64": (302, 261, "pid resource:resource new:rlimit old:ptr"),
     "read": (0, 63, "fd:fd buf:buf size"),
     "recvfrom": (45, 207, "fd:fd buf:buf size flags addr:ptr len:ptr"),
+    "rt_sigaction": (13, 134, "signal:signal action:sigaction old:ptr set_size"),
     "sched_setaffinity": (203, 122, "pid size mask:bits"),
     "sched_setattr": (314, 274, "pid attr:sched_attr flags"),
     "seccomp": (317, 277, "operation:seccomp flags:filter_flags args:sock_fprog"),

@@ -12,6 +12,8 @@ from __future__ import annotations
 MAGIC = 0x504C524F  # "ORLP"
 VERSION = 1
 
+# The executor's handler of signals: the first byte behind its headers (executor/executor.ld).
+END_ON_SIGNAL = 0x40_0120
 PROGRAM_BASE = 0x1000_0000
 SCRATCH_BASE = 0x2000_0000
 STAMPS_BASE = 0x3000_0000

@@ -36,6 +36,10 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("sched_priority", "", 4), ("sched_runtime", "", 8), ("sched_deadline", "", 8), ("sched_period", "", 8),
         ("sched_util_min", "", 4), ("sched_util_max", "", 4),
     ),
+    # uapi/asm-generic/signal.h
+    "sigaction": (
+        ("handler", "handler", 8), ("flags", "sigaction_flags", 8), ("restorer", "handler", 8), ("mask", "hex", 8),
+    ),
     # uapi/asm-generic/siginfo.h, as waitid(2) fills it
     "siginfo": (
         ("si_signo", "", -4), ("si_errno", "", -4), ("si_code", "", -4), ("pad", "", 4), ("si_pid", "", -4),

@@ -35,6 +35,7 @@ _NOT_SWEPT, _IS_SWEPT = 0, 1
 
 _LAST = 0xFFFF_FFFF
 _LAST_ERRNO = 4095
+_HANDLER = layout.END_ON_SIGNAL.to_bytes(8, "little")
 # Which argument says close-on-exec, and how.  bpf and CLONE_PIDFD do so always.
 _CLOSE_ON_EXEC = {
     "fsmount": (1, linux.FSMOUNT_CLOEXEC),
@@ -121,6 +122,8 @@ def _inside(program: Program, address: int, length: int) -> bool:
 def _arguments(program: Program, op: Op) -> Iterator[str]:
     """A pointer may be null: the kernel decides whether that has a meaning."""
     known = signature(op)
+    if op.name == "rt_sigaction" and not _ends(program, op):
+        yield f"{_at(op)}: its handler is not the executor's"
     length_at = known.place("size")
     for place, (parameter, arg) in enumerate(zip(known.parameters, op.args, strict=False)):
         if isinstance(arg, Register) or arg == 0:
@@ -141,6 +144,12 @@ def _arguments(program: Program, op: Op) -> Iterator[str]:
                 yield f"{_at(op)}: {parameter.name} has {needed} bytes, and not {given}"
         if needed and not _inside(program, arg, needed):
             yield f"{_at(op)}: {parameter.name} ({needed} bytes at {arg:#x}) is outside of the program"
+
+
+def _ends(program: Program, op: Op) -> bool:
+    """Only the executor's own handler is code, and it returns nowhere."""
+    action = op.args[1]
+    return isinstance(action, int) and action > 0 and program.bytes_at(action, 8) == _HANDLER
 
 
 def _strings(program: Program, op: Op, name: str, address: int) -> Iterator[str]:

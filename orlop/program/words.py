@@ -8,7 +8,7 @@ from __future__ import annotations
 from errno import errorcode
 
 from orlop.program import linux
-from orlop.program.layout import WHEN_ERROR, WHEN_NOT_ZERO, WHEN_ZERO
+from orlop.program.layout import END_ON_SIGNAL, WHEN_ERROR, WHEN_NOT_ZERO, WHEN_ZERO
 from orlop.program.signature import F_DUPFD, F_DUPFD_CLOEXEC
 
 TYPE_CHECKING = False
@@ -61,6 +61,7 @@ FLAGS: dict[str, dict[int, str]] = {
     "propagation": _flags("MS_"),
     "prot": _flags("PROT_"),
     "resolve": _flags("RESOLVE_"),
+    "sigaction_flags": _flags("SA_"),
     "statx": _flags("STATX_"),
     "umount": _flags("MNT_"),
     "wait": {linux.WEXITED: "WEXITED"},
@@ -74,13 +75,14 @@ ENUMERATIONS: dict[str, dict[int, str]] = {
     "family": _named("AF_"),
     "fcntl": {F_DUPFD: "F_DUPFD", F_DUPFD_CLOEXEC: "F_DUPFD_CLOEXEC"},
     "fsconfig": _named("FSCONFIG_"),
+    "handler": {END_ON_SIGNAL: "exit with 128 + signal"},
     "idtype": _named("P_"),
     "ioctl": _named("TIOC", "SIOC"),
     "keyctl": _named("KEYCTL_"),
     "prctl": _named("PR_", but=("PR_CAP_AMBIENT_",)),
     "prog_type": _named("BPF_PROG_TYPE_"),
     "seccomp": {1: "SECCOMP_SET_MODE_FILTER"},
-    "signal": _named("SIG"),
+    "signal": _named("SIG", but=("SIGNAL_",)),
 }
 
 _FILE_TYPES = {

@@ -7,13 +7,16 @@ import shutil
 import socket
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from orlop.executor import image
 from orlop.executor.header import header
+from orlop.program import linux
+from orlop.program.builder import Builder
 from orlop.program.encode import encode
 from orlop.program.layout import EVENT_HEAD, EVENT_HEAD_SIZE, PROGRAM_BASE, SCRATCH_BASE
 from tests.executor.programs import ROOT, builder
@@ -63,33 +66,58 @@ def test_it_is_that_for_aarch64_too(aarch64_file: Path) -> None:
     check(aarch64_file, "aarch64")
 
 
-def test_a_program_runs_on_aarch64(aarch64_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def emulated(
+    file: Path, make: Callable[[Builder], None], tmp_path: Path
+) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
+    """A program that runs on an emulated AArch64, and the supervisor's end of its control socket."""
     emulator = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
     if emulator is None:
         pytest.skip("needs qemu-aarch64-static")
-    monkeypatch.setitem(image._templates, "aarch64", image._Template(aarch64_file.read_bytes()))
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours, theirs:
+    with pytest.MonkeyPatch.context() as patch, ours, theirs:
+        patch.setitem(image._templates, "aarch64", image._Template(file.read_bytes()))
         ours.settimeout(30)
         b = builder(theirs.fileno(), "aarch64")
+        make(b)
+        program = b.finish()
+        sealed = image.sealed(encode(program), program.scratch, "aarch64")
+        executable = tmp_path / "image"
+        try:
+            executable.write_bytes(os.pread(sealed, 1 << 20, 0))
+        finally:
+            os.close(sealed)
+        executable.chmod(0o755)
+        with subprocess.Popen([emulator, executable], pass_fds=(theirs.fileno(),)) as running:
+            yield running, ours
+
+
+def test_a_program_runs_on_aarch64(aarch64_file: Path, tmp_path: Path) -> None:
+    def make(b: Builder) -> None:
         place = b.space(16)
         b.event(5, 77, payload=b.constant(b"aarch64"), size=7)
         b.wait(place, 16)
         b.event(6, b.load(place, 4))
         b.fail(2)
-        program = b.finish()
-        sealed = image.sealed(encode(program), program.scratch, "aarch64")
-        file = tmp_path / "image"
-        try:
-            file.write_bytes(os.pread(sealed, 1 << 20, 0))
-        finally:
-            os.close(sealed)
-        file.chmod(0o755)
-        with subprocess.Popen([emulator, file], pass_fds=(theirs.fileno(),)) as running:
-            first = ours.recv(1000)
-            assert struct.unpack_from(EVENT_HEAD, first) == (5, 0, 77)
-            assert first[EVENT_HEAD_SIZE:] == b"aarch64"
-            ours.send((-9).to_bytes(4, "little", signed=True))
-            assert struct.unpack(EVENT_HEAD, ours.recv(1000)) == (6, 3, -9)
-            assert struct.unpack(EVENT_HEAD, ours.recv(1000)) == (0, 4, 2)
-            assert running.wait(30) == 1
+
+    with emulated(aarch64_file, make, tmp_path) as (running, ours):
+        first = ours.recv(1000)
+        assert struct.unpack_from(EVENT_HEAD, first) == (5, 0, 77)
+        assert first[EVENT_HEAD_SIZE:] == b"aarch64"
+        ours.send((-9).to_bytes(4, "little", signed=True))
+        assert struct.unpack(EVENT_HEAD, ours.recv(1000)) == (6, 3, -9)
+        assert struct.unpack(EVENT_HEAD, ours.recv(1000)) == (0, 4, 2)
+        assert running.wait(30) == 1
+
+
+def test_the_handler_of_signals_works_on_aarch64(aarch64_file: Path, tmp_path: Path) -> None:
+    def make(b: Builder) -> None:
+        b.do("rt_sigaction", linux.SIGTERM, b.end_on_signal(), 0, linux.SIGNAL_SET_SIZE)
+        b.event(5)
+        b.wait(b.space(8), 8)
+        b.do("exit_group", 0)
+
+    with emulated(aarch64_file, make, tmp_path) as (running, ours):
+        assert struct.unpack(EVENT_HEAD, ours.recv(1000)) == (5, 1, 0)
+        running.send_signal(linux.SIGTERM)
+        assert running.wait(30) == 128 + linux.SIGTERM

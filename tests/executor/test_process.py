@@ -91,6 +91,16 @@ def test_no_descriptor_is_left_open_when_there_is_no_executor_for_the_machine() 
     assert descriptors(os.getpid()) == before
 
 
+@pytest.mark.parametrize("number", [int(signal.SIGTERM), int(signal.SIGUSR1)])
+def test_a_signal_with_the_executors_handler_ends_it_with_128_and_its_number(number: int) -> None:
+    b = builder()
+    b.do("rt_sigaction", number, b.end_on_signal(), 0, linux.SIGNAL_SET_SIZE)
+    with Run(waiting(b).finish()) as running:
+        running.event()
+        os.kill(running.pid, number)
+        assert running.status() == 128 + number
+
+
 def test_signals_have_their_default_action_and_none_is_blocked() -> None:
     before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})

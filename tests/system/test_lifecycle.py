@@ -238,6 +238,24 @@ def test_kill_of_a_created_container_ends_it(runtime: Runtime, bundle: Bundle) -
         assert "has stopped" in error_line(runtime("start", container.id, status=1))
 
 
+@pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "TERM"])
+def test_a_created_container_ends_on_signals_that_end_a_program(runtime: Runtime, bundle: Bundle, name: str) -> None:
+    """It is the init of a pid namespace, for which the kernel drops what no handler waits for."""
+    with runtime.created(bundle.args("true")) as container:
+        pid = container.pid
+        container.kill(name)
+        assert container.status == "stopped"
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 128 + signal.Signals[f"SIG{name}"]
+        assert "has stopped" in error_line(runtime("start", container.id, status=1))
+
+
+def test_without_a_pid_namespace_a_signal_itself_ends_a_created_container(runtime: Runtime, bundle: Bundle) -> None:
+    with runtime.created(bundle.namespace("pid", None).args("true")) as container:
+        pid = container.pid
+        container.kill("TERM")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGTERM
+
+
 def test_delete_removes_a_container_that_was_never_started(runtime: Runtime, bundle: Bundle) -> None:
     container = runtime.new_id()
     runtime("create", "-b", bundle.args("true").path, container)

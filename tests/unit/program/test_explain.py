@@ -50,6 +50,8 @@ SAID: dict[str, Make] = {
     'openat(AT_FDCWD, "/a", O_WRONLY|O_CLOEXEC|O_CREAT, 0644)': lambda b: b.do(
         "openat", linux.AT_FDCWD, "/a", linux.O_WRONLY | linux.O_CREAT | linux.O_CLOEXEC, 0o644
     ),
+    "rt_sigaction(SIGTERM, {handler: exit with 128 + signal, flags: SA_RESTORER, restorer: exit with 128 + signal}, "
+    "NULL, 8)": lambda b: b.do("rt_sigaction", linux.SIGTERM, b.end_on_signal(), 0, linux.SIGNAL_SET_SIZE),
     'openat(5, "a", O_RDONLY)': lambda b: b.do("openat", 5, "a", 0, 0),
     'openat2(5, "a", {flags: O_PATH|O_DIRECTORY, resolve: RESOLVE_IN_ROOT})': lambda b: b.do(
         "openat2", 5, "a", b.open_how(linux.O_PATH | linux.O_DIRECTORY, 0, linux.RESOLVE_IN_ROOT), OPEN_HOW_SIZE

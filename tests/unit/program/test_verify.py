@@ -349,6 +349,17 @@ def test_a_list_of_strings_must_end() -> None:
     assert "argv is no list of strings that ends" in problem(make, leave=False)
 
 
+def test_a_handler_of_signals_must_be_the_executors() -> None:
+    def elsewhere(b: Builder) -> None:
+        b.do("rt_sigaction", linux.SIGTERM, b.constant(bytes(32)), 0, linux.SIGNAL_SET_SIZE)
+
+    def unknown(b: Builder) -> None:
+        b.do("rt_sigaction", linux.SIGTERM, b.get("getpid"), 0, linux.SIGNAL_SET_SIZE)
+
+    for make in (elsewhere, unknown):
+        assert "its handler is not the executor's" in problem(make)
+
+
 def test_the_size_of_a_struct_must_be_its_own() -> None:
     def make(b: Builder) -> None:
         args = b.clone_args(0, 0)
