@@ -20,7 +20,7 @@ executor_sources := orlop/executor/init.c orlop/executor/init.h orlop/executor/e
 .DELETE_ON_ERROR:
 
 build: $(executors) build/orlop build/orlop.python
-	@build/orlop --version > build/version  # the first start writes the pack of modules, see orlop/pack.py
+	@build/orlop --version > build/version  # the first start writes the pack of modules, see orlop/packing.py
 
 orlop/executor/init.$(cpu): $(executor_sources)
 	tools/native.sh executor $@ $(CC)

@@ -38,7 +38,7 @@ try:
         for owned in posix.stat(directory), whole:
             if owned.st_uid not in (0, posix.geteuid()) or owned.st_mode & 0o22:
                 raise ValueError
-        if start[:8] != b"orlop\0\0\4" or start[8:16] != source_hash(whole.st_size, head):
+        if start[:8] != b"orlop\0\0\5" or start[8:16] != source_hash(whole.st_size, head):
             raise ValueError
         made_from, groups, index, code = loads(head)
         now = posix.stat(f"{root}/orlop/pack.py")
@@ -51,7 +51,7 @@ try:
     finally:
         posix.close(file)
 except (ImportError, OSError, ValueError, EOFError, TypeError):
-    from orlop.pack import write
+    from orlop.packing import write
 
     write(root)
 

@@ -1,14 +1,14 @@
 """The start-up pack: all modules of orlop in one file, so that a command starts some milliseconds sooner.
 
-The launcher's way only: it starts the interpreter with launcher/boot.py, which reads the head of the pack and calls
-`serve`.  A program that imports orlop as a library gets the ordinary importer.
+The launcher's way only: it starts the interpreter with orlop/boot.py, which reads the head of the pack and calls
+`serve`.  A program that imports orlop as a library gets the ordinary importer.  packing.py writes it.
 
     orlop/__pycache__/hot.cpython-311.pack
         magic (8)   hash of the head and of the file's size (8)   size of the head (4)
-        head: marshal of ((root, magic number, mtime, size of this file), {command: place}, place of the index, this
-        code)
-        groups: for each hot command, marshal of (rows, code) of the modules it imports, then the rows of those that it
-        imports only for a config that is new to it (runtime/recall.py), and where their code is
+        head: marshal of ((root, magic number, mtime, size of this file), {command: group}, place of the index, this
+        code); a group is the places of its pieces, and the rows and the place of what the command imports only for a
+        config that is new to it (runtime/recall.py)
+        pieces: marshal of (rows, code) of some of the modules that a hot command imports
         index: marshal of {module: row}
         the modules' code, each marshalled by itself and read when it is imported
 
@@ -29,13 +29,13 @@ import sys
 
 # Not `importlib` and `os`: the same without the cost of importing a module written in Python.
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader, SourceFileLoader
+from _frozen_importlib_external import ExtensionFileLoader, SourceFileLoader
 from _imp import extension_suffixes, source_hash
-from marshal import dumps, loads
+from marshal import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
     from types import CodeType, ModuleType
 
     # Path below the root, is it a package, mtime in ns, size; then of the code: offset after the head, length, hash.
@@ -44,24 +44,13 @@ if TYPE_CHECKING:
     Place = tuple[int, int, bytes]
     # Name, then of its source: path below the root, is it a package, mtime in ns, size.
     Source = tuple[str, str, bool, int, int]
+    # The pieces of what a command imports, and what it may come to import: which modules, and where they are.
+    Later = tuple[tuple[Source, ...], Place]
+    Group = tuple[tuple[Place, ...], Later | None]
 
-MAGIC = b"orlop\0\0\4"
-HOT = ("create", "delete", "exec", "kill", "run", "start", "state")
-# What plans a container, and checks its config: needed unless the program is remembered.
-PLANNING = ("orlop.spec.load", "orlop.spec.resources", "orlop.plan.container", "orlop.program.encode")
-PLANNERS = ("create", "run")
-# What else a command comes to import in the course of things.
-MORE = {
-    "exec": ("orlop.program.encode",),
-    "kill": ("orlop.cli.signals",),
-    "state": ("orlop.cli.output",),
-}
 # Modules in C that a hot command needs, and that are not built into every interpreter.
 EXTENSIONS = ("_json",)
-_FUTURE = b"\nfrom __future__ import annotations\n"
-_ANNOTATIONS = 0x1000000  # CO_FUTURE_ANNOTATIONS
 _READ = posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW
-_NEW = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC | posix.O_NOFOLLOW
 
 
 class PackLoader(SourceFileLoader):
@@ -100,7 +89,7 @@ class PackFinder:
         self._start = start
         self._index_at = index
         self._index: dict[str, Row] | None = None
-        self._later: tuple[tuple[Source, ...], Place] | None = None
+        self._later: Later | None = None
 
     def _row(self, name: str) -> Row | None:
         if self._index is None:
@@ -154,7 +143,7 @@ class PackFinder:
         spec.cached = self._place
         return spec
 
-    def let_wait(self, later: tuple[tuple[Source, ...], Place] | None) -> None:
+    def let_wait(self, later: Later | None) -> None:
         """These modules are made when the first of them is asked for."""
         self._later = later
 
@@ -197,12 +186,12 @@ def _extension(name: str) -> ModuleSpec | None:
     for directory in sys.path:
         if directory.endswith("/lib-dynload"):
             path = f"{directory}/{name}{extension_suffixes()[0]}"
-            if _exists(path):
+            if exists(path):
                 return ModuleSpec(name, ExtensionFileLoader(name, path), origin=path)
     return None
 
 
-def _exists(path: str) -> bool:
+def exists(path: str) -> bool:
     try:
         posix.stat(path)
     except OSError:
@@ -231,16 +220,19 @@ def code() -> bytes | None:
     return _check if _finder is not None and _finder.unchanged() else None
 
 
-def preload(file: int, start: int, group: Place | None) -> None:
+def preload(file: int, start: int, group: Group | None) -> None:
     """Make the modules of a group, in their order, and let those that may be needed wait.
 
     `file` is the pack whose head was checked: the very file, so the group is the one that the head names.
     """
     if group is None or _finder is None:
         return
-    rows, codes, later = loads(posix.pread(file, group[1], start + group[0]))
-    if _make(_finder.root, rows, codes):
-        _finder.let_wait(later)
+    pieces, later = group
+    for offset, length, _check in pieces:
+        rows, codes = loads(posix.pread(file, length, start + offset))
+        if not _make(_finder.root, rows, codes):
+            return
+    _finder.let_wait(later)
 
 
 def _make(root: str, rows: tuple[Source, ...], codes: tuple[CodeType, ...]) -> bool:
@@ -275,149 +267,3 @@ def _as_packed(root: str, row: Source) -> bool:
     except OSError:
         return False
     return now.st_mtime_ns == row[3] and now.st_size == row[4]
-
-
-def write(root: str) -> str | None:
-    """Write the pack of the package below `root` and return its path, or None if the place is not ours to write."""
-    directory = f"{root}/orlop/__pycache__"
-    place = f"{directory}/hot.{sys.implementation.cache_tag}.pack"
-    temporary = f"{place}.{posix.getpid()}"
-    try:
-        try:
-            posix.mkdir(directory, 0o755)
-        except FileExistsError:
-            pass
-        owned = posix.stat(directory)
-        if owned.st_uid not in (0, posix.geteuid()) or owned.st_mode & 0o22:
-            return None
-        file = posix.open(temporary, _NEW, 0o644)
-    except OSError:
-        return None
-    try:
-        SourceFileLoader("orlop.boot", f"{root}/orlop/boot.py").get_code(
-            "orlop.boot"
-        )  # writes the .pyc, for the launcher
-        with open(file, "wb") as out:
-            out.write(_contents(root))
-        posix.rename(temporary, place)
-    except BaseException as error:
-        posix.unlink(temporary)
-        if isinstance(error, OSError):
-            return None  # the disk is full, say: a pack is only a short cut
-        raise
-    return place
-
-
-def _contents(root: str) -> bytes:
-    rows: dict[str, tuple[str, bool, int, int]] = {}
-    needs: dict[str, list[str]] = {}
-    codes: dict[str, CodeType] = {}
-    for name, path, package in _modules(f"{root}/orlop", "orlop"):
-        now = posix.stat(path)
-        try:
-            source, codes[name] = _compiled(path)
-        except (SyntaxError, ValueError):
-            continue  # the ordinary importer will say it, if anybody imports this
-        rows[name] = (path[len(root) + 1 :], package, now.st_mtime_ns, now.st_size)
-        needs[name] = _imported(source)
-    body = bytearray()
-
-    def put(value: object) -> Place:
-        data = dumps(value)  # type: ignore[arg-type]
-        place = (len(body), len(data), source_hash(len(body), data))
-        body.extend(data)
-        return place
-
-    def sources(names: tuple[str, ...]) -> tuple[Source, ...]:
-        return tuple((name, *rows[name]) for name in names)
-
-    groups = {}
-    for command in HOT:
-        first = tuple(_order(_roots(command), needs))
-        then = tuple(name for name in _order(PLANNING, needs) if name not in first) if command in PLANNERS else ()
-        later = (sources(then), put(tuple(codes[name] for name in then))) if then else None
-        groups[command] = put((sources(first), tuple(codes[name] for name in first), later))
-    index = put({name: (*row, *put(codes[name])) for name, row in rows.items()})
-    made_from = (root, MAGIC_NUMBER, *rows["orlop.pack"][2:])
-    head = dumps((made_from, groups, index, dumps(codes["orlop.pack"])))
-    length = len(head).to_bytes(4, "little")
-    check = source_hash(len(MAGIC) + 8 + len(length) + len(head) + len(body), head)
-    return b"".join([MAGIC, check, length, head, body])
-
-
-def _imported(source: bytes) -> list[str]:
-    """The modules of orlop that a module imports when it is run, in its order; not those under `if TYPE_CHECKING`.
-
-    `from a import b` may mean a module b: both are named, and what is none is passed over later.
-    """
-    import ast  # only who writes a pack pays for it
-
-    found = []
-    for statement in ast.parse(source).body:
-        if isinstance(statement, ast.ImportFrom) and statement.module:
-            found += [statement.module, *(f"{statement.module}.{alias.name}" for alias in statement.names)]
-        elif isinstance(statement, ast.Import):
-            found += [alias.name for alias in statement.names]
-    return [each for each in found if each.partition(".")[0] == "orlop"]
-
-
-def _roots(command: str) -> list[str]:
-    """What a hot command imports in the course of things: its own file, its runtime's, and what every config needs."""
-    always = ["orlop.__main__", "orlop.cli.main", "orlop.cli.options", "orlop.runtime.options"]
-    return [*always, *_cgroups(command), *MORE.get(command, ()), f"orlop.cli.{command}", f"orlop.runtime.{command}"]
-
-
-def _cgroups(command: str) -> list[str]:
-    """What a command needs for the cgroups of this host.  On another one it is found when it is asked for."""
-    common = ["orlop.cgroup.choose", "orlop.host.cgroups"]
-    if command not in PLANNERS:
-        common += ["orlop.cgroup.freezer"]
-    if _exists("/sys/fs/cgroup/cgroup.controllers"):
-        return [*common, "orlop.cgroup.v2"]
-    rules = ["orlop.cgroup.devices"] if command in PLANNERS else []
-    return [*common, "orlop.host.mountinfo", "orlop.cgroup.v1", *rules]
-
-
-def _order(names: Iterable[str], needs: dict[str, list[str]]) -> Iterator[str]:
-    """These modules and all that they need, each after what it needs: as importing them would run them."""
-    done: set[str] = set()
-
-    def visit(name: str) -> Iterator[str]:
-        if name in done or name not in needs:
-            return
-        done.add(name)
-        parent = name.rpartition(".")[0]
-        for each in (parent, *needs[name]):
-            yield from visit(each)
-        yield name
-
-    for name in names:
-        yield from visit(name)
-
-
-def _compiled(path: str) -> tuple[bytes, CodeType]:
-    """Source and code, without docstrings and asserts, with the flag for what `from __future__ import annotations`
-    says: the statement would import a module."""
-    with open(path, "rb") as file:
-        source = file.read()
-    if _FUTURE not in source:
-        return source, compile(source, path, "exec", dont_inherit=True, optimize=2)
-    bare = source.replace(_FUTURE, b"\n\n", 1)
-    return source, compile(bare, path, "exec", flags=_ANNOTATIONS, dont_inherit=True, optimize=2)
-
-
-def _modules(directory: str, package: str) -> Iterator[tuple[str, str, bool]]:
-    for entry in sorted(posix.scandir(directory), key=lambda entry: entry.name):
-        stem, dot, suffix = entry.name.rpartition(".")
-        if entry.is_dir() and entry.name != "__pycache__":
-            yield from _modules(entry.path, f"{package}.{entry.name}")
-        elif dot and suffix == "py":
-            name = package if stem == "__init__" else f"{package}.{stem}"
-            yield name, entry.path, stem == "__init__"
-
-
-if __name__ == "__main__":
-    # `python3 -m orlop.pack`: what `make` and a distribution's package do once.
-    print(
-        write(__file__.removesuffix("/orlop/pack.py")) or "orlop/__pycache__ is not ours alone to write: no pack made"
-    )

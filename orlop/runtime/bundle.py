@@ -8,7 +8,6 @@ import errno
 from orlop import system as os
 from orlop.errors import ConfigError, Problem
 from orlop.runtime.recall import recall
-from orlop.spec.json import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class Bundle:
         self.entry = recall(self.asked) if self.asked is not None else None
         self.spec: Spec
         if self.entry is not None:
-            self.spec = parse(self.data, CONFIG)  # type: ignore[assignment]
+            self.spec = self.entry.spec
         else:
             from orlop.spec.load import load
 

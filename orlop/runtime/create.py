@@ -20,7 +20,6 @@ from orlop.runtime.launch import Launch
 from orlop.runtime.planning import Planning, device_paths
 from orlop.runtime.recall import question
 from orlop.runtime.waiting import Deferral, drive
-from orlop.spec.capabilities import doubts
 from orlop.state.store import Record, Store, check_id
 
 TYPE_CHECKING = False
@@ -86,16 +85,24 @@ class Creation:
             systemd_cgroup=options.systemd_cgroup,
             rootless=self._rootless(),
         )
+        if self.bundle.entry is None:
+            self._doubts()
         maps = self._mount_maps()
         numbers = maps.numbers if maps else None
         self.planning = Planning(self.bundle, self.layout, options, self.record, self.cgroup, fifo=fifo, maps=numbers)
-        for doubt in doubts(spec["process"]):
-            options.log("warning", doubt)
         memory = (linux.get("resources") or {}).get("memory") or {}
         if memory.get("kernel") or memory.get("kernelTCP"):
             from orlop.runtime.update import KERNEL_MEMORY
 
             options.log("warning", KERNEL_MEMORY)
+
+    def _doubts(self) -> None:
+        """Warn of what will be otherwise than it was asked for.  Such a config is not remembered: it is told again."""
+        from orlop.spec.capabilities import doubts
+
+        for doubt in doubts(self.bundle.spec["process"]):
+            self.options.log("warning", doubt)
+            self.bundle.asked = None
 
     def _rootless(self) -> bool:
         return os.geteuid() != 0 if self.options.rootless is None else self.options.rootless

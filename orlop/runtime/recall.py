@@ -1,7 +1,7 @@
 """Programs that were planned before: the same config on the same host needs no second check and no second plan.
 
     <cache>/programs/<hash of the question>     see host/cache.py
-        magic (8)   hash of the rest (8)   marshal of (question, inputs, program, places of the id in it)
+        magic (8)   hash of the rest (8)   marshal of (question, spec, inputs, program, places of the id in it)
 
 The *question* is what is asked before the config is read: its bytes, the bundle, the options, our own code.  The
 *inputs* are all that the planner is given beside the config.  Both are kept whole and compared whole, so that nobody
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
     from orlop.program.ops import Program
     from orlop.runtime.options import Options
+    from orlop.spec.types import Spec
 
     Question = tuple[object, ...]
 
 FILLER = "~"
-MAGIC = b"orlopgm\1"
+MAGIC = b"orlopgm\2"
 _MOST = 64  # entries; one is about 60 KB
 
 
@@ -54,11 +55,12 @@ class Recalled:
 
 
 class Entry:
-    """What is remembered for a question."""
+    """What is remembered for a question; `spec` is the config, read and checked."""
 
-    __slots__ = ("_inputs", "_places", "_program")
+    __slots__ = ("_inputs", "_places", "_program", "spec")
 
-    def __init__(self, inputs: object, program: tuple[bytes, int, int, str], places: list[int]) -> None:
+    def __init__(self, spec: Spec, inputs: object, program: tuple[bytes, int, int, str], places: list[int]) -> None:
+        self.spec = spec
         self._inputs = inputs
         self._program = program
         self._places = places
@@ -104,15 +106,16 @@ def recall(asked: Question) -> Entry | None:
     try:
         with Directory(place("programs")) as directory:
             data = unhashed(MAGIC, 0, directory.read(_name(asked)))
-        known, inputs, program, places = loads(data)
+        known, spec, inputs, program, places = loads(data)
     except (OSError, ValueError, EOFError, TypeError):
         return None
-    return Entry(inputs, program, places) if known == asked else None
+    return Entry(spec, inputs, program, places) if known == asked else None
 
 
 def remember(asked: Question, inputs: object, container_id: str, program: Program, filled: Program) -> None:
     """Keep a program; `filled` is the same planned for an id of FILLER.  Silent where that is not possible."""
     from orlop.program.encode import encode
+    from orlop.spec.json import parse
 
     template = encode(filled)
     places = differences(encode(program), template, container_id)
@@ -120,7 +123,7 @@ def remember(asked: Question, inputs: object, container_id: str, program: Progra
         return
     kept = (template, filled.scratch, filled.control, filled.architecture)
     try:
-        entry = dumps((asked, inputs, kept, places))  # type: ignore[arg-type]
+        entry = dumps((asked, parse(_config(asked), ""), inputs, kept, places))  # type: ignore[arg-type]
         with Directory(place("programs"), make=True, most=_MOST) as directory:
             directory.make_room()
             directory.write(_name(asked), hashed(MAGIC, 0, entry))
@@ -159,9 +162,13 @@ def plain(value: object) -> object:
 
 
 def _name(asked: Question) -> str:
+    return source_hash(hash_of_rest(asked), _config(asked)).hex()
+
+
+def _config(asked: Question) -> bytes:
     config = asked[-1]
     assert isinstance(config, bytes)
-    return source_hash(hash_of_rest(asked), config).hex()
+    return config
 
 
 def hash_of_rest(asked: Question) -> int:

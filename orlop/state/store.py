@@ -16,7 +16,7 @@ import fcntl
 from orlop import system as os
 from orlop.errors import ConfigError, NotFound, OrlopError, StateError
 from orlop.host.probe import read_text
-from orlop.spec.json import dump, parse
+from orlop.spec.json_line import line
 
 FIFO = "exec.fifo"
 _RECORD = "state.json"
@@ -125,7 +125,7 @@ class Store:
 
     def save(self, record: Record) -> None:
         """Write the record so that no reader ever sees half of it."""
-        self.write(_RECORD, dump({"orlop_format": FORMAT, **{name: getattr(record, name) for name in Record.FIELDS}}))
+        self.write(_RECORD, line({"orlop_format": FORMAT, **{name: getattr(record, name) for name in Record.FIELDS}}))
 
     def write(self, name: str, text: str | bytes) -> None:
         """Write a file of the directory aside, and rename it."""
@@ -159,10 +159,12 @@ class Store:
 
     def save_resources(self, resources: dict[str, object]) -> None:
         """Keep the limits of an update."""
-        self.write(_RESOURCES, dump(resources))
+        self.write(_RESOURCES, line(resources))
 
     def resources(self) -> dict[str, object] | None:
         """The limits of the last update, or None where there was none."""
+        from orlop.spec.json import parse
+
         path = f"{self.path}/{_RESOURCES}"
         try:
             found = parse(read_text(path).encode(), path)
@@ -178,6 +180,8 @@ class Store:
             raise NotFound(f"container does not exist: {self.container_id}") from None
         except OSError as error:
             raise OrlopError(f"unable to read {self.path}/{_RECORD}: {error.strerror}") from None
+        from orlop.spec.json import parse
+
         found = parse(data.encode(), f"{self.path}/{_RECORD}")
         record = Record.__new__(Record)
         try:

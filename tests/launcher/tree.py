@@ -107,7 +107,7 @@ def make(root: Path, launcher: Path, built: Path) -> Tree:
     cli = root / "orlop" / "cli"
     cli.mkdir(parents=True)
     launcher.parent.mkdir(parents=True, exist_ok=True)
-    for name in ("boot.py", "pack.py"):
+    for name in ("boot.py", "pack.py", "packing.py"):
         shutil.copy(ROOT / "orlop" / name, root / "orlop")
     (root / "orlop" / "__init__.py").touch()
     (cli / "__init__.py").touch()

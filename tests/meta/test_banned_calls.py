@@ -30,7 +30,9 @@ ALLOWED = {
 MAY_READ_THE_ENVIRONMENT = ("orlop.runtime.idmap",)
 
 # Only these may print, read the environment, or exit (design: what runs where).
-OUTSIDE = ("orlop.cli", "orlop.boot", "orlop.__main__", "orlop.pack", "orlop.system", "orlop.executor.header")
+OUTSIDE = (
+    "orlop.cli", "orlop.boot", "orlop.__main__", "orlop.pack", "orlop.packing", "orlop.system", "orlop.executor.header",
+)  # fmt: skip
 
 
 def calls(module: str) -> Iterator[tuple[str, int]]:

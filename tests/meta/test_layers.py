@@ -17,6 +17,7 @@ FLOORS = (
     ("plan", "cgroup", "state", "criu", "executor"),
     ("host",),
     ("program", "spec"),
+    ("packing",),
     ("errors", "pack"),
     ("system", "version"),
     ("system_path",),
