@@ -136,7 +136,7 @@ class CgroupV1(Cgroup):
             try:
                 made = files.make(path)
             except CgroupError as error:
-                if not (self.lenient and error.errno in files.PERMISSION):
+                if error.errno not in files.PERMISSION or not (self.lenient or self._limits_nothing(path)):
                     raise
                 self.paths = {name: each for name, each in self.paths.items() if each != path}
                 continue
@@ -146,6 +146,11 @@ class CgroupV1(Cgroup):
             _fill_cpuset(cpuset, resources, fresh=cpuset in self._made)
         if there:  # one that we made has no process, and cannot be frozen itself
             self.check_free()
+
+    def _limits_nothing(self, path: str) -> bool:
+        """A rootless runtime is often given the controllers alone, and not the hierarchies that only name processes."""
+        names = [name for name, each in self.paths.items() if each == path]
+        return self.rootless and all(name == UNIFIED or name.startswith("name=") for name in names)
 
     def _below(self, below: Below | None) -> dict[str, str]:
         if not below:

@@ -13,7 +13,16 @@ from orlop.cli.flags import UsageError
 from orlop.cli.output import PipeClosed, complain, put
 from orlop.cli.refusal import reason
 from orlop.cli.table import UnknownCommand
-from orlop.errors import ConfigError, ExecError, HookError, InternalError, Interrupted, KernelError, OrlopError
+from orlop.errors import (
+    CgroupError,
+    ConfigError,
+    ExecError,
+    HookError,
+    InternalError,
+    Interrupted,
+    KernelError,
+    OrlopError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +31,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # 128 + SIGINT
 PIPE_CLOSED = 141  # 128 + SIGPIPE
-_STAGES = dict.fromkeys(("create", "run"), "unable to start container process: error during container init: ")
-_STAGES["exec"] = "unable to start container process: "
+_STARTING = "unable to start container process: "
+_STAGES = dict.fromkeys(("create", "run"), f"{_STARTING}error during container init: ")
+_STAGES["exec"] = _STARTING
 _REMEDY = "run again with --debug for the traceback"
 
 
@@ -80,6 +90,8 @@ def stage(error: BaseException, program: str, name: str) -> str:
     """Return runc's words for an error of the container's own process.  Only for those who call us by its name: its
     integration suite and scripts compare them."""
     if program == "runc" and isinstance(error, (KernelError, HookError)):
+        if isinstance(error, CgroupError) and error.call == "mkdir":
+            return f"{_STARTING}unable to apply cgroup configuration: "
         return _STAGES.get(name, "")
     return ""
 

@@ -281,9 +281,14 @@ def _ipc_later(c: Construction) -> bool:
 
 
 def protect(c: Construction) -> None:
-    """No process of a namespace that this one has joined may look into it, and no umask is in the way of modes."""
+    """No process of a namespace that this one has joined may look into it, and no umask is in the way of modes.
+
+    An ordinary user whose container joins none keeps the right to: to enter it before it is started, and to take the
+    listener of its seccomp filter, the kernel asks for that (ptrace(2), "Ptrace access mode checking").
+    """
     c.b.purpose("process", "unable to protect the executor")
-    c.b.do("prctl", linux.PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if not c.request.unprivileged or any(c.joins(kind) for kind in FLAGS):
+        c.b.do("prctl", linux.PR_SET_DUMPABLE, 0, 0, 0, 0)
     c.b.do("umask", 0)
 
 

@@ -112,7 +112,8 @@ class Request:
     waits for the supervisor itself.  `state` is the state document that hooks inside the container read, without pid.
     `stamps` is the number of a descriptor of shared memory for time stamps, one of 8 bytes for each operation.
     `idmaps` gives for the index of each id-mapped mount the number of the descriptor of its user namespace; these come
-    right after the control socket.
+    right after the control socket.  `unprivileged`: the runtime is an ordinary user, who could do no more with the
+    executor than without it.
     """
 
     __slots__ = (
@@ -128,6 +129,7 @@ class Request:
         "seccomp",
         "stamps",
         "state",
+        "unprivileged",
     )
 
     def __init__(
@@ -145,6 +147,7 @@ class Request:
         stamps: int | None = None,
         seccomp: SeccompFilter | None = None,
         idmaps: dict[int, int] | None = None,
+        unprivileged: bool = False,
     ) -> None:
         self.container_id = container_id
         self.rootfs = rootfs
@@ -158,3 +161,4 @@ class Request:
         self.stamps = stamps
         self.seccomp = seccomp
         self.idmaps = idmaps or {}
+        self.unprivileged = unprivileged

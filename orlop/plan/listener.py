@@ -76,6 +76,6 @@ def take_program(architecture: str, number: int) -> Program:
 
 
 _TAKE_HINTS = {
-    1: "to take a descriptor of the container's process needs CAP_SYS_PTRACE: a rootless runtime has no listeners",
+    1: "an ordinary user may take it only where the process is root in namespaces of its own",
     EINVAL: "the kernel is older than 5.6",
 }

@@ -135,16 +135,20 @@ class Planning:
             seccomp=seccomp_filter(spec, options),
             idmaps=self._maps,
             stamps=self.stamps,
+            unprivileged=self._record.rootless and os.geteuid() != 0,
         )
 
     def _cgroup_mounts(self, cgroup: Cgroup) -> tuple[CgroupMount, ...]:
         if not any(mount.get("type") == "cgroup" for mount in self._spec.get("mounts") or []):
             return ()
-        return tuple(
-            CgroupMount(os.path.basename(row.mount), row.controllers, cgroup.paths[row.controllers[0]])
-            for row in self._layout.hierarchies
-            if row.version == 1 and row.controllers[0] in cgroup.paths
-        )
+        found = []
+        for row in self._layout.hierarchies:
+            path = cgroup.paths.get(row.controllers[0]) if row.version == 1 else None
+            if path is None and row.version == 1 and self._record.rootless:
+                path = row.own_path()  # no cgroup could be made there, so the container stays in ours
+            if path is not None:
+                found.append(CgroupMount(os.path.basename(row.mount), row.controllers, path))
+        return tuple(found)
 
 
 def device_paths(spec: Spec) -> list[str]:

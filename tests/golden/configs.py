@@ -77,6 +77,7 @@ def ask(
     stamps: int | None = None,
     seccomp: SeccompFilter | None = None,
     idmaps: dict[int, int] | None = None,
+    unprivileged: bool = False,
 ) -> Request:
     return Request(
         container_id=ID,
@@ -91,6 +92,7 @@ def ask(
         stamps=stamps,
         seccomp=seccomp,
         idmaps=idmaps,
+        unprivileged=unprivileged,
     )
 
 
@@ -157,6 +159,7 @@ CASES: dict[str, Case] = {
         "what `orlop spec --rootless` writes",
         rootless(default(cgroup2=True), 1000, 1000),
         facts=Facts(makes_nodes=False, unified=True, sources={"/sys": True}),
+        request=ask(unprivileged=True),
     ),
     "default-host-root": Case(
         "the container of the demo: the host's own /usr, read-only",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -12,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.agent import agent
 from tests.system.bundles import Bundle
 from tests.system.command import PATIENCE, Runtime
 from tests.system.snapshot import reap
 
 pytestmark = pytest.mark.usefixtures("clean_host")
 USER = 54321
+MKDIR = 83
 Call = Callable[[list[str]], str]
 
 
@@ -52,12 +56,43 @@ def user(runtime: Runtime, home: Path) -> Call:
     return call
 
 
-def change(home: Path, **fields: object) -> None:
+def change(home: Path, script: str = "exec sleep 1000", **fields: object) -> None:
     file = home / "config.json"
     config = json.loads(file.read_text())
-    config["process"] |= {"terminal": False, "args": ["sleep", "1000"]}
+    config["process"] |= {"terminal": False, "args": ["sh", "-c", script]}
     config["linux"] |= fields
     file.write_text(json.dumps(config))
+
+
+def test_a_users_container_can_be_entered_before_it_is_started(user: Call, home: Path) -> None:
+    change(home)
+    user(["create", "one"])
+    try:
+        user(["exec", "one", "true"])
+    finally:
+        user(["delete", "--force", "one"])
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers of system calls here are x86-64's")
+def test_the_agent_of_a_users_seccomp_filter_is_asked(user: Call, home: Path) -> None:
+    path = home / "agent.sock"
+    asking = {"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(path), "syscalls": [asking]}
+    change(home, "mkdir /tmp/new && exit 1; exit 0", seccomp=profile)
+    with agent(path, {MKDIR: errno.ENOMEDIUM}) as served:
+        path.chmod(0o777)
+        assert "No medium found" in user(["run", "one"])
+        assert served.seen == [MKDIR]
+
+
+@pytest.mark.parametrize("namespace", [True, False], ids=["with a cgroup namespace", "without one"])
+def test_a_user_without_a_cgroup_sees_the_callers_in_the_container(user: Call, home: Path, namespace: bool) -> None:
+    if not Path("/sys/fs/cgroup/pids/tasks").exists():
+        pytest.skip("needs cgroup v1")
+    rows = json.loads((home / "config.json").read_text())["linux"]["namespaces"]
+    kept = [row for row in rows if namespace or row["type"] != "cgroup"]
+    change(home, "grep -q . /sys/fs/cgroup/pids/tasks", namespaces=kept)
+    user(["run", "one"])
 
 
 def test_all_namespaces_of_a_users_container_can_be_joined(user: Call, home: Path) -> None:

@@ -16,7 +16,7 @@ from .conftest import Tree
 DENY_ALL = [{"allow": False, "access": "rwm"}]
 
 
-def _cgroup(tree: Tree, name: str = "pod/box", *, lenient: bool = False) -> CgroupV1:
+def _cgroup(tree: Tree, name: str = "pod/box", *, lenient: bool = False, rootless: bool = False) -> CgroupV1:
     base = {"cgroup.procs": "", "tasks": ""}
     tops = {
         "cpuset": tree.mount("cpuset", {**base, "cpuset.cpus": "0-3\n", "cpuset.mems": "0\n"}),
@@ -29,7 +29,7 @@ def _cgroup(tree: Tree, name: str = "pod/box", *, lenient: bool = False) -> Cgro
         "freezer": tree.mount("freezer", {**base, "freezer.state": "THAWED\n", "freezer.self_freezing": "0\n"}),
     }
     tops["cpu"] = tops["cpuacct"] = tree.mount("cpu,cpuacct", {**base, "cpu.shares": "1024\n"})
-    return CgroupV1({key: f"{top}/{name}" for key, top in tops.items()}, rootless=lenient, lenient=lenient)
+    return CgroupV1({key: f"{top}/{name}" for key, top in tops.items()}, rootless=rootless or lenient, lenient=lenient)
 
 
 def test_every_level_of_cpuset_gets_processors_and_nodes_before_anybody_joins(tree: Tree) -> None:
@@ -163,6 +163,23 @@ def test_a_rootless_runtime_leaves_out_hierarchies_that_it_may_not_use(tree: Tre
     assert sorted(cgroup.paths) == ["cpu", "cpuacct", "cpuset", "freezer"]
     with pytest.raises(CgroupError, match="cannot set memory limit: container could not join or create cgroup"):
         cgroup.set({"memory": {"limit": 5}})
+
+
+def test_a_hierarchy_that_limits_nothing_is_left_out_where_only_the_others_are_delegated(tree: Tree) -> None:
+    cgroup = _cgroup(tree, rootless=True)
+    for name, top in (("", "unified"), ("name=systemd", "systemd")):
+        cgroup.paths[name] = f"{tree.mount(top, {'cgroup.procs': ''})}/pod/box"
+    tree.refuse = {"unified/pod": errno.EACCES, "systemd/pod": errno.EACCES}
+    cgroup.create(None)
+    assert sorted(cgroup.paths) == ["cpu", "cpuacct", "cpuset", "devices", "freezer", "memory"]
+    assert cgroup.clone_into() is None
+
+
+def test_the_path_of_the_config_is_wanted_in_every_hierarchy_that_limits(tree: Tree) -> None:
+    cgroup = _cgroup(tree, rootless=True)
+    tree.refuse = {"memory/pod": errno.EACCES}
+    with pytest.raises(CgroupError, match="permission denied"):
+        cgroup.create(None)
 
 
 def test_a_refusal_is_an_error_for_root(tree: Tree) -> None:

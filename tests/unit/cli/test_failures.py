@@ -14,7 +14,7 @@ import pytest
 from orlop import system
 from orlop.cli.log import json_line, quoted, text_line
 from orlop.cli.main import main
-from orlop.errors import ConfigError, ExecError, InternalError, KernelError, NotFound, OrlopError, Problem
+from orlop.errors import CgroupError, ConfigError, ExecError, InternalError, KernelError, NotFound, OrlopError, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +85,12 @@ def test_under_the_name_runc_an_error_of_the_process_is_told_as_its_suite_expect
     assert f'msg="{stage}mounts[3]: mount /x: operation' in orlop(*words, program="/usr/sbin/runc").err
     runtime.answers[answer] = ConfigError("bad")
     assert "unable to start" not in orlop(*words, program="/usr/sbin/runc").err
+
+
+def test_under_the_name_runc_a_cgroup_that_cannot_be_made_is_told_in_its_words(orlop: Call, runtime: Notes) -> None:
+    runtime.answers["run"] = CgroupError(errno.EACCES, "cannot create cgroup /x: permission denied", call="mkdir")
+    said = orlop("run", "ID", program="/usr/sbin/runc").err
+    assert "runc run failed: unable to start container process: unable to apply cgroup configuration: cannot" in said
 
 
 def test_a_json_line_has_level_message_and_time_first_and_then_what_the_error_knows(
