@@ -135,7 +135,6 @@ class Unit:
                 ("Slice", "s", self.slice),
                 ("PIDs", "au", [pid]),
                 ("Delegate", "b", True),
-                ("CollectMode", "s", "inactive-or-failed"),  # one that was killed does not stay as failed
             ]
         io = "IOAccounting" if version == 2 else "BlockIOAccounting"
         for name in ("MemoryAccounting", "CPUAccounting", io, "TasksAccounting"):

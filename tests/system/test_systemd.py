@@ -12,7 +12,7 @@ import pytest
 
 from orlop.host.cgroups import layout
 from tests.system.bundles import Bundle
-from tests.system.command import Container, Runtime, default_argv, error_line
+from tests.system.command import Container, Runtime, default_argv, error_line, wait
 
 pytestmark = [
     pytest.mark.usefixtures("clean_host"),
@@ -200,11 +200,25 @@ def test_a_further_process_is_in_the_unit(systemd: Runtime, bundle: Bundle) -> N
 
 def test_annotations_set_any_property(systemd: Runtime, bundle: Bundle) -> None:
     prefix = "org.systemd.property."
-    wanted = {"TimeoutStopSec": "uint64 17", "Description": "'a box'", "CollectMode": "'inactive'"}
+    wanted = {"TimeoutStopSec": "uint64 17", "Description": "'a box'", "CollectMode": "'inactive-or-failed'"}
     bundle.set("annotations", {prefix + name: value for name, value in wanted.items()})
     with systemd.running(waiting(bundle)) as container:
         found = shown(unit_of(container), "TimeoutStopUSec", "Description", "CollectMode")
-        assert found == {"TimeoutStopUSec": "17s", "Description": "a box", "CollectMode": "inactive"}
+        assert found == {"TimeoutStopUSec": "17s", "Description": "a box", "CollectMode": "inactive-or-failed"}
+
+
+def test_a_unit_that_systemd_has_ended_tells_why_until_delete(systemd: Runtime, bundle: Bundle) -> None:
+    prefix = "org.systemd.property."
+    bundle.set("annotations", {f"{prefix}RuntimeMaxSec": "1", f"{prefix}TimeoutStopSec": "1"})
+    with systemd.running(waiting(bundle)) as container:
+        with container.handle() as pidfd:
+            wait(pidfd)
+        unit = unit_of(container)
+        while (found := shown(unit, "ActiveState", "Result"))["ActiveState"] == "deactivating":
+            pass
+        assert found == {"ActiveState": "failed", "Result": "timeout"}
+        systemd("delete", container.id)
+        assert units(systemd.marker) == []
 
 
 def test_a_property_that_systemd_does_not_know_is_named_in_the_error(systemd: Runtime, bundle: Bundle) -> None:
