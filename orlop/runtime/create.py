@@ -135,7 +135,10 @@ class Creation:
             place = self._place if self.cgroup.needs_process else None
             self.launch = Launch(program, spec, spec["process"], self.state("creating", 0), place)
             group = self._resctrl()
+            # Here and after, and in exec, the words are those of runc's debug log: its tests read them.
+            options.log("debug", "nsexec container setup")
             yield from self._launch(self.launch)
+            options.log("debug", f"child process in init(), pid {self.launch.pid}")
             if group is not None:
                 group.join(self.launch.pid)
                 group.settle()
@@ -146,6 +149,7 @@ class Creation:
         except BaseException:
             yield from self.undo()
             raise
+        options.log("debug", "init: closing the pipe to signal completion")
         options.log("debug", f"container {self.record.id} created, pid {self.launch.pid}")
         return self.launch
 

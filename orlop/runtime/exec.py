@@ -153,6 +153,7 @@ def _launch(found: Found, request: ExecRequest, options: Options, directory: str
     if directory is None:  # the first try
         for doubt in doubts(process):
             options.log("warning", doubt)
+    _tell(process, options)
     program = exec_program(
         spec,
         process,
@@ -192,6 +193,7 @@ def _start(
     deferral: Deferral | None = None,
 ) -> Steps[Launch]:
     yield from launch.prepare(((pidfd, launch.program.control + PIDFD_AFTER_CONTROL),))
+    options.log("debug", f"child process in init(), pid {launch.pid}")
     try:
         if launch.groups:
             from orlop.host.resctrl import place, write
@@ -211,6 +213,7 @@ def _start(
             send_pidfd(options.pidfd_socket, launch.pid, b"setns")
         if options.pid_file:
             write_pid_file(options.pid_file, launch.pid)
+        options.log("debug", "setns_init: about to exec")
         yield from launch.go()
         if deferral is not None:
             deferral.check()
@@ -218,6 +221,16 @@ def _start(
         launch.abandon()
         raise
     return launch
+
+
+def _tell(process: Process, options: Options) -> None:
+    """The beginning in the debug log, in runc's words, which its tests read."""
+    options.log("debug", "nsexec container setup")
+    if initial := (process.get("execCPUAffinity") or {}).get("initial"):
+        from orlop.spec.tuning import number_list
+
+        mask = sum(1 << number for number in set(number_list(initial)))
+        options.log("debug", f"nsexec: affinity: {mask:#x}")
 
 
 def _check_console(process: Process, options: Options) -> None:

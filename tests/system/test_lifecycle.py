@@ -540,6 +540,21 @@ def test_a_debug_log_tells_that_the_container_was_created(runtime: Runtime, bund
     assert "level=error" not in log.read_text()
 
 
+def test_a_debug_log_tells_the_stages_as_runcs_does(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    first, second = place / "run", place / "exec"
+    bundle.set("process.execCPUAffinity", {"initial": "0"})
+    container = Container(runtime, bundle.args("sleep", "1000"), runtime.new_id())
+    runtime("--debug", "--log", first, "run", "-d", "-b", bundle.path, container.id)
+    said = first.read_text()
+    for words in ("nsexec container setup", "child process in init()", "init: closing the pipe to signal completion"):
+        assert words in said
+    runtime("--debug", "--log", second, "exec", container.id, "true")
+    said = second.read_text()
+    for words in ("nsexec container setup", "nsexec: affinity: 0x1", "child process in init()", "about to exec"):
+        assert words in said
+    runtime("delete", "--force", container.id)
+
+
 def test_a_link_named_runc_works(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     if len(runtime.argv) > 1:
         pytest.skip("needs the launcher")
