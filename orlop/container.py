@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from orlop.runtime.account import Account
+    from orlop.runtime.container import Found
 
 _SIGTERM = 15
 
@@ -39,22 +40,27 @@ class Container:
         self.id = container_id
         self._options = Options(root=root)
         self._pid = 0
+        self._monitor: list[int] = []
         self._code: int | None = None
         self._account: Account | None = None
         self._began = 0
         self.state()
 
     @classmethod
-    def create(cls, container_id: str, bundle: str, *, root: str = "/run/orlop") -> Container:
+    def create(cls, container_id: str, bundle: str, *, root: str = "/run/orlop", monitor: bool = False) -> Container:
         """Create a container from a bundle; its program waits for `start`.
 
-        Its standard streams are this program's.  Raises OrlopError; then nothing is left behind.
+        Its standard streams are this program's.  `monitor`: it may outlive this program, and any other can `wait` for
+        it, as a small process stays that records how it ends.  Raises OrlopError; then nothing is left behind.
         """
         from orlop.runtime.create import create
 
-        create(container_id, Options(root=root, bundle=bundle))
+        create(container_id, Options(root=root, bundle=bundle, monitor=monitor))
         made = cls(container_id, root=root)
-        made._pid = made._record_pid()
+        if monitor:
+            made._monitor = made._found().record.monitor
+        else:
+            made._pid = made._record_pid()
         return made
 
     @classmethod
@@ -80,14 +86,14 @@ class Container:
         """Wait until the container has ended: its exit code, or minus a signal; None when `timeout` seconds are over
         first.
 
-        Only who created a container can know how it ended.  Raises StateError for others.
+        Only who created a container can know how it ended, or its monitor.  Raises StateError where there is neither.
         """
         from orlop.runtime.waiting import readable
 
         if self._code is not None:
             return self._code
         if not self._pid:
-            raise StateError(f"container {self.id} was not created by this program, so its exit code is not known here")
+            return self._wait_for_monitored(None if timeout is None else time.monotonic() + timeout)
         pidfd = os.pidfd_open(self._pid)
         try:
             if not readable(pidfd, None if timeout is None else time.monotonic() + timeout):
@@ -100,6 +106,43 @@ class Container:
         self._settle(status, usage)
         return self._code
 
+    def _wait_for_monitored(self, deadline: float | None) -> int | None:
+        from orlop.host.process import handle
+        from orlop.runtime.waiting import readable
+
+        found = self._found()
+        record = found.record
+        if not record.monitor:
+            raise StateError(f"container {self.id} was not created by this program, so its exit code is not known here")
+        pidfd = handle(record.init_process_pid, record.init_process_start)
+        if pidfd is not None:
+            try:
+                if not readable(pidfd, deadline):
+                    return None
+            finally:
+                os.close(pidfd)
+        account = self.account
+        assert account is not None
+        self._forget_monitor()
+        self._code = account.exit_code if account.signal is None else -account.signal
+        if self._code is None:
+            raise StateError(f"the monitor of container {self.id} was killed, so nobody knows how it ended")
+        return self._code
+
+    def _forget_monitor(self) -> None:
+        """Reap the monitor, if it is this program's child."""
+        if self._monitor:
+            pid, self._monitor = self._monitor[0], []
+            try:
+                os.waitpid(pid, 0)
+            except ChildProcessError:  # the program reaps all its children itself
+                return
+
+    def _found(self) -> Found:
+        from orlop.runtime.container import Found
+
+        return Found(self.id, self._options)
+
     @property
     def account(self) -> Account | None:
         """How the container ended, and what it used; None while it lives.
@@ -108,21 +151,20 @@ class Container:
         before anybody looked.
         """
         if self._account is None:
-            from orlop.runtime.account import collect, kept
-            from orlop.runtime.container import STOPPED, Found
+            from orlop.runtime.account import final_account
+            from orlop.runtime.container import STOPPED
 
-            found = Found(self.id, self._options)
+            found = self._found()
             if found.status() == STOPPED:
-                self._account = kept(found.store) or collect(found.record, found.cgroup)
+                self._account = final_account(found)
         return self._account
 
     def _settle(self, status: int, usage: struct_rusage) -> None:
         """Draw up the account, and keep it for others, as long as there is a place for it."""
         from orlop.runtime.account import collect, elapsed, keep
-        from orlop.runtime.container import Found
 
         try:
-            found = Found(self.id, self._options)
+            found = self._found()
             wall_time = elapsed(self._began) if self._began else None
             self._account = collect(found.record, found.cgroup, status=status, usage=usage, wall_time=wall_time)
             keep(found.store, self._account)
@@ -162,6 +204,7 @@ class Container:
         delete(self.id, self._options, force=force)
         if self._pid:
             self.wait()
+        self._forget_monitor()
 
     def __enter__(self) -> Container:
         return self

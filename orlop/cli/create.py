@@ -6,6 +6,7 @@ from orlop.cli.flags import Command
 from orlop.cli.options import (
     BUNDLE,
     CONSOLE_SOCKET,
+    MONITOR,
     NO_NEW_KEYRING,
     NO_PIVOT,
     PID_FILE,
@@ -20,7 +21,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.cli.flags import Args
 
-FLAGS = (BUNDLE, CONSOLE_SOCKET, PIDFD_SOCKET, PID_FILE, NO_PIVOT, NO_NEW_KEYRING, TIMES, PRESERVE_FDS)
+FLAGS = (
+    BUNDLE, CONSOLE_SOCKET, PIDFD_SOCKET, MONITOR, PID_FILE, NO_PIVOT, NO_NEW_KEYRING, TIMES, PRESERVE_FDS,
+)  # fmt: skip
 
 
 def run(args: Args) -> int:
@@ -38,5 +41,8 @@ COMMAND = Command(
     """\
 Makes everything that the bundle's config.json asks for, up to the point
 where the process would be started, and returns. `{program} start` starts it.
+With --monitor, the parent of the container's process is a small native process
+that waits for its end and records it, and `{program} state` tells it. An engine
+waits for the process itself, and does not want that.
 """,
 )

@@ -22,6 +22,9 @@ DETACH: Flag = ("detach", "d", "bool", False, "return as soon as the process is 
 PID_FILE: Flag = ("pid-file", "", "text", "", "write the process id to this file")
 NO_PIVOT: Flag = ("no-pivot", "", "bool", False, "enter the root file system without pivot_root, for one on a ramdisk")
 NO_NEW_KEYRING: Flag = ("no-new-keyring", "", "bool", False, "keep the session keyring of the caller")
+MONITOR: Flag = (
+    "monitor", "", "bool", False, "leave a small process that reaps the container and records how it ends",
+)  # fmt: skip
 TIMES: Flag = (
     "times", "", "text", "", "write how long each operation took to this file: text, or JSON if its name ends in .json",
 )  # fmt: skip
@@ -58,7 +61,7 @@ def options(args: Args, *, log: Callable[[str, str], None] | None = None) -> Opt
     if times:
         times = os.path.abspath(times)
     account = args.text("account")
-    if account:
+    if account and account != "-":
         account = os.path.abspath(account)
     bundle = args.text("bundle")
     if bundle:
@@ -79,6 +82,7 @@ def options(args: Args, *, log: Callable[[str, str], None] | None = None) -> Opt
         preserve_fds=args.number("preserve-fds"),
         detach=args.flag("detach"),
         keep=args.flag("keep"),
+        monitor=args.flag("monitor"),
         account=account or None,
         times=times or None,
         ignore_paused=args.flag("ignore-paused"),

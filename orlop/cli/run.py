@@ -7,6 +7,7 @@ from orlop.cli.options import (
     BUNDLE,
     CONSOLE_SOCKET,
     DETACH,
+    MONITOR,
     NO_NEW_KEYRING,
     NO_PIVOT,
     PID_FILE,
@@ -27,8 +28,8 @@ KEEP: Flag = ("keep", "", "bool", False, "keep the state and the cgroup when the
 NO_SUBREAPER: Flag = ("no-subreaper", "", "bool", False, "do not reap the orphans of the container")
 
 FLAGS = (
-    ACCOUNT, BUNDLE, CONSOLE_SOCKET, PIDFD_SOCKET, DETACH, KEEP, PID_FILE, NO_SUBREAPER, NO_PIVOT, NO_NEW_KEYRING,
-    TIMES, PRESERVE_FDS,
+    ACCOUNT, BUNDLE, CONSOLE_SOCKET, PIDFD_SOCKET, DETACH, KEEP, MONITOR, PID_FILE, NO_SUBREAPER, NO_PIVOT,
+    NO_NEW_KEYRING, TIMES, PRESERVE_FDS,
 )  # fmt: skip
 
 
@@ -36,10 +37,11 @@ def run(args: Args) -> int:
     from orlop.runtime.run import run
 
     if args.text("account") and args.flag("detach"):
-        hint = (
-            "leave out --detach; what is known of a detached container is shown by the command state when it has ended"
-        )
+        hint = "leave out --detach; or use --monitor, and delete --account when it has ended"
         raise ConfigError("--account needs a container in the foreground", hint=hint)
+    if args.flag("monitor") and not args.flag("detach"):
+        hint = "leave out --monitor: --account and --keep tell how a container in the foreground has ended"
+        raise ConfigError("--monitor needs a detached container", hint=hint)
     return run(container_id(args), options(args))
 
 
@@ -53,6 +55,9 @@ Creates a container of the bundle and starts its process, which is the one that
 process.args of config.json names. Signals are passed on to it, and the exit
 status is its own, or 128 and the number of the signal that ended it. Then the
 container is deleted. --account keeps how it ended, whether for want of memory,
-and what it used. With --detach, returns once the process is started.
+and what it used. With --detach, returns once the process is started; then
+--monitor leaves a small native process as the parent of the container's, which
+waits for its end and records it, and `{program} state` tells it. An engine waits
+for the process itself, and does not want that.
 """,
 )

@@ -51,27 +51,51 @@ class Event:
         self.fds = fds
 
 
+class Under:
+    """A program that runs another: `number` is where it finds that one's executable."""
+
+    __slots__ = ("argv", "number", "program")
+
+    def __init__(self, program: Executable, number: int, argv: list[str]) -> None:
+        self.program = program
+        self.number = number
+        self.argv = argv
+
+
 class Executor:
     """A spawned executor.  `pid` is that of the process that was spawned, which clones the container's and exits."""
 
     def __init__(
-        self, program: Executable, *, inherit: tuple[tuple[int, int], ...] = (), encoded: bytes | None = None
+        self,
+        program: Executable,
+        *,
+        inherit: tuple[tuple[int, int], ...] = (),
+        encoded: bytes | None = None,
+        under: Under | None = None,
     ) -> None:
-        """Spawn it.  `inherit` lists (descriptor, number): what it gets beside the standard streams and its socket."""
+        """Spawn it.  `inherit` lists (descriptor, number): what it gets beside the standard streams and its socket.
+
+        `under`: what is spawned is that program, and `pid` is its; it gets this one's executable, to run it.
+        """
         ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
-        image = -1
+        image = inner = -1
         # Descriptors move out of the way first, so that no dup2 of the spawn overwrites the source of a later one.
         moved: list[int] = []
         beyond = program.control + 1 + len(inherit) + 8
         try:
             image = sealed(encoded or program.encoded(), program.scratch, program.architecture)
+            argv = ["orlop", "init"]
+            if under is not None:
+                inner, argv = image, under.argv
+                image = sealed(under.program.encoded(), under.program.scratch, under.program.architecture)
+                inherit = (*inherit, (inner, under.number))
             actions = []
             for source, number in ((theirs.fileno(), program.control), *inherit):
                 moved.append(fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, beyond))
                 actions.append((os.POSIX_SPAWN_DUP2, moved[-1], number))
             self.pid = os.posix_spawn(
                 f"/proc/self/fd/{image}",
-                ["orlop", "init"],
+                argv,
                 {},
                 file_actions=actions,
                 setsigmask=(),
@@ -82,7 +106,7 @@ class Executor:
             raise
         finally:
             theirs.close()
-            for fd in (*moved, image):
+            for fd in (*moved, image, inner):
                 if fd >= 0:
                     os.close(fd)
         self.socket: socket = ours

@@ -14,12 +14,13 @@ LISTENER     value: the descriptor, in the process that tells, of its seccomp fi
 CGROUP       the executor has begun; waits until it is in its cgroup.  Only where another has to move it there.
 DANGLING     value: 1 for a directory, 0 for a file; payload: a path; descriptor: the root that it is below.  A symbolic
              link of the path leads to nothing; waits until what it names is made.
+MONITOR      value: the pid of the executor, which a monitor has cloned.  The first one, where there is a monitor.
 """
 
 from __future__ import annotations
 
 PID, COPY_UP, ROOTFS, HOME, CONSOLE, CREATED, HOOK_FAILED, HOOK_TIMEOUT = range(1, 9)
-LISTENER, NETWORK, CGROUP, DANGLING = range(9, 13)
+LISTENER, NETWORK, CGROUP, DANGLING, MONITOR = range(9, 14)
 NAMES = (
     "failed",
     "pid",
@@ -34,4 +35,5 @@ NAMES = (
     "network",
     "cgroup",
     "dangling",
+    "monitor",
 )

@@ -40,6 +40,7 @@ VARIANTS: dict[tuple[str | int, ...], str] = {
     ("prctl", linux.PR_CAP_AMBIENT, linux.PR_CAP_AMBIENT_RAISE): "option:prctl action:ambient capability:capability",
     ("prctl", linux.PR_SET_DUMPABLE): "option:prctl on",
     ("prctl", linux.PR_SET_KEEPCAPS): "option:prctl on",
+    ("prctl", linux.PR_SET_NAME): "option:prctl name:str",
     ("prctl", linux.PR_SET_NO_NEW_PRIVS): "option:prctl on",
     ("prctl", linux.PR_SET_PDEATHSIG): "option:prctl signal:signal",
 }

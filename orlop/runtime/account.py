@@ -18,10 +18,22 @@ from orlop.spec.json import dump, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from resource import struct_rusage
+    from typing import Protocol
 
     from orlop.cgroup.base import Cgroup
+    from orlop.runtime.container import Found
     from orlop.state.store import Record, Store
+
+    class Usage(Protocol):
+        """What is read of a struct_rusage."""
+
+        @property
+        def ru_utime(self) -> float: ...
+        @property
+        def ru_stime(self) -> float: ...
+        @property
+        def ru_maxrss(self) -> int: ...
+
 
 FILE = "account.json"
 EXIT, SIGNAL, OOM, UNKNOWN = "exit", "signal", "oom", "unknown"
@@ -99,12 +111,28 @@ class Account:
         return f"Account({', '.join(known)})"
 
 
+def final_account(found: Found) -> Account:
+    """The account of a container that has ended: kept by who waited for it, or made of what its monitor, its zombie and
+    its cgroup tell.  Blocks, two seconds at most, while its monitor is about to end."""
+    account = kept(found.store)
+    if account is not None:
+        return account
+    if found.record.monitor:
+        from orlop.runtime.monitor import ended
+
+        told = ended(found.store, found.record)
+        if told is not None:
+            status, usage, wall_time = told.status, told.usage, told.wall_time
+            return collect(found.record, found.cgroup, status=status, usage=usage, wall_time=wall_time)
+    return collect(found.record, found.cgroup)
+
+
 def collect(
     record: Record,
     cgroup: Cgroup,
     *,
     status: int | None = None,
-    usage: struct_rusage | None = None,
+    usage: Usage | None = None,
     wall_time: int | None = None,
 ) -> Account:
     """Make the account of a container whose first process has ended, before its cgroup is removed.

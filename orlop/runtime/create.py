@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from orlop.host.cgroups import Layout
     from orlop.host.resctrl import Group
     from orlop.runtime.idmap import MountMaps
+    from orlop.runtime.monitor import Monitor
     from orlop.runtime.options import Options
     from orlop.runtime.times import Times
     from orlop.runtime.waiting import Steps
@@ -133,7 +134,7 @@ class Creation:
                 self._place(0)
             program = self.planning.program()
             place = self._place if self.cgroup.needs_process else None
-            self.launch = Launch(program, spec, spec["process"], self.state("creating", 0), place)
+            self.launch = Launch(program, spec, spec["process"], self.state("creating", 0), place, self._monitor())
             group = self._resctrl()
             # Here and after, and in exec, the words are those of runc's debug log: its tests read them.
             options.log("debug", "nsexec container setup")
@@ -152,6 +153,14 @@ class Creation:
         options.log("debug", "init: closing the pipe to signal completion")
         options.log("debug", f"container {self.record.id} created, pid {self.launch.pid}")
         return self.launch
+
+    def _monitor(self) -> Monitor | None:
+        """Who will reap the container, where that is asked for."""
+        if not self.options.monitor:
+            return None
+        from orlop.runtime.monitor import Monitor
+
+        return Monitor(self.store)
 
     def _resources(self) -> Resources | None:
         return (self.bundle.spec.get("linux") or {}).get("resources")
@@ -228,6 +237,8 @@ class Creation:
         self.record.cgroup_paths = self.cgroup.paths  # a rootless runtime leaves out what it may not use
         self.record.init_process_pid = pid
         self.record.init_process_start = found.start
+        if self.launch is not None and self.launch.monitor is not None:
+            self.record.monitor = self.launch.monitor.identity()
         self.store.save(self.record)
         if self.options.pid_file:
             write_pid_file(self.options.pid_file, pid)

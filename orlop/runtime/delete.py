@@ -15,15 +15,22 @@ from orlop.state.store import Store, check_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orlop.runtime.account import Account
     from orlop.runtime.options import Options
 
 _SIGKILL = 9
 _PATIENCE = 10.0  # seconds for a killed process to end: as long as runc waits
 
 
-def delete(container_id: str, options: Options, *, force: bool = False) -> None:
-    """Remove a container.  Raises StateError when it runs and `force` is not given, NotFound for an unknown id
-    without it."""
+def delete(
+    container_id: str, options: Options, *, force: bool = False, tell: Callable[[Account], None] | None = None
+) -> None:
+    """Remove a container.  `tell` is given its final account before; what that raises keeps it from being removed.
+
+    Raises StateError when it runs and `force` is not given, NotFound for an unknown id without it.
+    """
     try:
         found = Found(container_id, options)
     except NotFound:
@@ -46,6 +53,14 @@ def delete(container_id: str, options: Options, *, force: bool = False) -> None:
                 message = f"cannot delete container {container_id} that is not stopped: {status}"
                 raise StateError(message, hint="stop it first with the command kill, or use --force")
             _kill(found)
+        if tell is not None:
+            from orlop.runtime.account import final_account
+
+            tell(final_account(found))
+        elif found.record.monitor:
+            from orlop.runtime.monitor import await_end
+
+            await_end(found.record)
         spec = found.config() if _has_poststop(found) else None
         alone = "pid" in found.record.namespaces and found.record.init_process_pid != 0
         drive(destroy(found.store, found.record, found.cgroup, spec, options, alone=alone))

@@ -2,6 +2,7 @@
 
 supervisor                                              executor, then the container's first process
 spawn ─────────────────────────────────────────────────▶ runs
+◀──────────────────────────────── MONITOR ── know the monitor, which was spawned, from the executor
 ◀──────────────────────────────── CGROUP ── have systemd make the cgroup around it, answer
 ◀──────────────────────────────── PID ── reap the executor, write the id maps, answer
 ◀──────────────────────────────── NETWORK ── move the network devices, answer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from orlop.executor.link import Event
     from orlop.program.ops import Program
+    from orlop.runtime.monitor import Monitor
     from orlop.runtime.net_devices import NetDevices
     from orlop.runtime.recall import Recalled
     from orlop.runtime.waiting import Steps
@@ -49,9 +51,12 @@ def _reap(pid: int) -> None:
     os.waitpid(pid, os.WNOHANG)
 
 
+_BEFORE_PID = (EVENT_FAILED, events.PID, events.CGROUP, events.MONITOR)
+
+
 class Launch:
-    """One run of a program.  `pid` is the container's first process, a child of this one, `master` the terminal's.
-    `groups` are those of resctrl that an exec joins."""
+    """One run of a program.  `pid` is the container's first process, a child of this one or of the `monitor`,
+    `master` the terminal's.  `groups` are those of resctrl that an exec joins."""
 
     __slots__ = (
         "devices",
@@ -59,6 +64,7 @@ class Launch:
         "executor",
         "groups",
         "master",
+        "monitor",
         "pid",
         "place",
         "process",
@@ -75,6 +81,7 @@ class Launch:
         process: Process,
         state: dict[str, object],
         place: Callable[[int], None] | None = None,
+        monitor: Monitor | None = None,
     ) -> None:
         """`place` is called with the executor's pid, to bring it into its cgroup, where the program asks for that."""
         self.program = program
@@ -82,6 +89,7 @@ class Launch:
         self.process = process
         self.state = state
         self.place = place
+        self.monitor = monitor
         self.pid = 0
         self.master = -1
         self.spawned = 0
@@ -93,7 +101,10 @@ class Launch:
     def prepare(self, inherit: tuple[tuple[int, int], ...] = ()) -> Steps[None]:
         """Up to CREATED.  When it fails, no process is left, and an OrlopError says why."""
         try:
-            self.executor = Executor(self.program, inherit=inherit)
+            if self.monitor is None:
+                self.executor = Executor(self.program, inherit=inherit)
+            else:
+                self.executor = self.monitor.executor(self.program, inherit)
             self.spawned = self.executor.pid
             while (yield from self._event()) not in (events.CREATED, events.LISTENER):
                 pass
@@ -132,6 +143,8 @@ class Launch:
         if self.devices is not None:
             self.devices.close()
             self.devices = None
+        if self.monitor is not None:
+            self.monitor.release()
 
     def abandon(self) -> None:
         """Kill and reap whatever there is."""
@@ -139,6 +152,9 @@ class Launch:
             if self.spawned:
                 self._learn_pid()
             self.executor.close()
+        if self.monitor is not None and self.monitor.pid:
+            self.monitor.abandon()
+            self.pid = self.spawned = 0
         for pid in {self.pid, self.spawned} - {0}:
             try:
                 os.kill(pid, _SIGKILL)
@@ -146,6 +162,8 @@ class Launch:
             except (ProcessLookupError, ChildProcessError):
                 continue
         self.pid = self.spawned = 0
+        if self.monitor is not None:
+            self.monitor.release()
         if self.devices is not None:
             self.devices.undo()
             self.devices = None
@@ -162,15 +180,20 @@ class Launch:
         self.executor.stop()
         while True:
             if not readable(self.executor.socket.fileno(), time.monotonic() + _PATIENCE):
-                os.kill(self.spawned, _SIGKILL)  # it hangs in a system call before its clone: NFS, FUSE, a fifo
+                if self.monitor is None:
+                    os.kill(self.spawned, _SIGKILL)  # it hangs in a system call before its clone: NFS, FUSE, a fifo
                 return
             event = self.executor.receive()
             if event is None:
                 return
             for fd in event.fds:
                 os.close(fd)
-            if event.kind == events.PID and event.value != self.spawned:
+            if event.kind == events.MONITOR:
+                self._monitored(event.value)
+            elif event.kind == events.PID and event.value != self.spawned:
                 self.pid = event.value
+                if self.monitor is not None:
+                    self.monitor.hold(self.pid)
 
     def close_terminal(self) -> None:
         """Close the master of the terminal, if there is one."""
@@ -191,7 +214,7 @@ class Launch:
             if last:
                 return None
             raise self._died()
-        if not self.pid and event.kind not in (EVENT_FAILED, events.PID, events.CGROUP):
+        if not self.pid and event.kind not in _BEFORE_PID:
             self.early.append(event)
             return None
         yield from self._handle(event)
@@ -202,6 +225,8 @@ class Launch:
         if event.kind == EVENT_FAILED:
             from orlop.runtime.failure import failure
 
+            if self.monitor is not None and not self.monitor.pid:
+                raise failure(self.monitor.program, event)
             raise failure(self.program.planned(), event)
         if event.kind in (events.HOOK_FAILED, events.HOOK_TIMEOUT):
             from orlop.runtime.failure import hook_failure
@@ -209,6 +234,8 @@ class Launch:
             raise hook_failure(self.program.planned(), event)
         if event.kind == events.PID:
             self._cloned(event.value)
+        elif event.kind == events.MONITOR:
+            self._monitored(event.value)
         elif event.kind == events.CONSOLE:
             (self.master,) = event.fds
         elif event.kind == events.CGROUP:
@@ -250,7 +277,10 @@ class Launch:
         assert self.executor is not None
         if pid != self.spawned:
             self.pid = pid
-            os.waitpid(self.spawned, 0)
+            if self.monitor is None:
+                os.waitpid(self.spawned, 0)
+            else:
+                self.monitor.hold(pid)
             self.spawned = 0
         if self._waits_for_maps(pid):
             from orlop.runtime.idmap import write_maps
@@ -258,6 +288,12 @@ class Launch:
             linux = self.spec.get("linux") or {}
             write_maps(pid, linux.get("uidMappings") or [], linux.get("gidMappings") or [])
             self._answer()
+
+    def _monitored(self, executor: int) -> None:
+        """What was spawned is the monitor, and its child the executor."""
+        assert self.monitor is not None
+        self.monitor.pid, self.spawned = self.spawned, executor
+        self.monitor.hold(executor)
 
     def _waits_for_maps(self, pid: int) -> bool:
         """A process of a new user namespace: the container's, or the executor's own when a time namespace belongs to
@@ -280,10 +316,17 @@ class Launch:
         """It ended without a word: nothing but a signal does that, and most often the OOM killer's."""
         for pid in (self.pid, self.spawned):
             if pid:
-                _, status = os.waitpid(pid, 0)
+                status = self._status(pid)
                 self.pid = self.spawned = 0
                 if os.WIFSIGNALED(status) and os.WTERMSIG(status) == _SIGKILL:
                     hint = "raise linux.resources.memory.limit"
                     message = "container init was OOM-killed (memory limit too low?)"
                     return KernelError(errno.ENOMEM, message, field="linux.resources.memory.limit", hint=hint)
         return OrlopError("container init ended before the container was created")
+
+    def _status(self, pid: int) -> int:
+        """Reap a process that has ended, or have it from the monitor, which does."""
+        if self.monitor is not None and self.monitor.pid:
+            return self.monitor.status()
+        _, status = os.waitpid(pid, 0)
+        return status

@@ -33,6 +33,7 @@ class Options:
         "listen_fds",
         "listen_names",
         "log",
+        "monitor",
         "no_new_keyring",
         "no_pivot",
         "no_subreaper",
@@ -63,6 +64,7 @@ class Options:
         preserve_fds: int = 0,
         detach: bool = False,
         keep: bool = False,
+        monitor: bool = False,
         account: str | None = None,
         times: str | None = None,
         ignore_paused: bool = False,
@@ -87,6 +89,7 @@ class Options:
         self.preserve_fds = preserve_fds
         self.detach = detach
         self.keep = keep
+        self.monitor = monitor
         self.account = account
         self.times = times
         self.ignore_paused = ignore_paused

@@ -103,6 +103,10 @@ def _start(
 
             notifications = listen(creation.store.path, options)
         creation.began = time.monotonic_ns()
+        if options.monitor:
+            from orlop.runtime.monitor import begin
+
+            begin(creation.store, creation.began)
         yield from launch.go()
         creation.tell_times()
         if (creation.bundle.spec.get("hooks") or {}).get("poststart"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 
 from orlop import system as os
 from orlop.errors import OrlopError, StateError
@@ -36,6 +37,10 @@ def start(container_id: str, options: Options) -> None:
             from orlop.runtime.notify import listen
 
             notifications = listen(found.store.path, options)
+        if found.record.monitor:
+            from orlop.runtime.monitor import begin
+
+            begin(found.store, time.monotonic_ns())
         fd = _write(f"{found.store.path}/{FIFO}")
         try:
             os.unlink(f"{found.store.path}/{FIFO}")

@@ -16,10 +16,9 @@ def state(container_id: str, options: Options) -> dict[str, object]:
     found = Found(container_id, options)
     document = describe(found)
     if document["status"] == STOPPED:
-        from orlop.runtime.account import collect, kept
+        from orlop.runtime.account import final_account
 
-        account = kept(found.store) or collect(found.record, found.cgroup)
-        document["account"] = account.as_document()
+        document["account"] = final_account(found).as_document()
     return document
 
 

@@ -4,6 +4,8 @@
     config.json     the config as it was at create, byte for byte
     resources.json  linux.resources as the last update left it; missing where there was none
     exec.fifo       exists while the container waits for start
+    account.json    how it ended and what it used, where that was known then (runtime/account.py)
+    monitor         what its monitor records, where it has one (runtime/monitor.py)
 
 The directory itself is what commands lock.  It is made first and removed last, so that a crash at any point leaves
 something that `delete` finds.
@@ -27,7 +29,7 @@ _CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 # gives it a default, so that containers go on over an upgrade (tests/unit/state).
 FORMAT = 1
 # What the fields are that came after the first version, where a record lacks them.
-_ADDED = {"intel_rdt_path": str, "intel_rdt_mon_path": str, "intel_rdt_made": list}
+_ADDED = {"intel_rdt_path": str, "intel_rdt_mon_path": str, "intel_rdt_made": list, "monitor": list}
 
 
 class Record:
@@ -36,7 +38,8 @@ class Record:
     `pid` and `start` are those of the container's first process (0 until it exists; clock ticks since boot),
     `created` is RFC 3339 in UTC, `cgroup_paths` as runc records them, `namespaces` the types
     of those that are the container's own.  `intel_rdt_path` and `intel_rdt_mon_path` are its groups of resctrl, and
-    `intel_rdt_made` those of them that are removed with it.
+    `intel_rdt_made` those of them that are removed with it.  `monitor` is pid and start of the process that reaps the
+    first one and records its end, empty where there is none.
     """
 
     FIELDS = (
@@ -54,6 +57,7 @@ class Record:
         "intel_rdt_path",
         "intel_rdt_mon_path",
         "intel_rdt_made",
+        "monitor",
     )
     __slots__ = FIELDS
 
@@ -76,6 +80,7 @@ class Record:
         self.intel_rdt_path = ""
         self.intel_rdt_mon_path = ""
         self.intel_rdt_made: list[str] = []
+        self.monitor: list[int] = []
         self.init_process_pid = 0
         self.init_process_start = 0
         self.annotations = annotations or {}
