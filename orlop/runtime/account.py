@@ -158,6 +158,10 @@ def collect(
         values["oom_killed"] = CHILD
         if values.get("signal") == _SIGKILL and _killed_by_kernel(record):
             values["oom_killed"], values["reason"] = INIT, OOM
+    elif "oom_kills" not in values and values.get("signal") == _SIGKILL:
+        # systemd removes the cgroup of a unit as soon as that is empty: the kernel's log remains
+        if kernel_log.oom_killed(record.init_process_pid, record.init_process_start):
+            values["oom_killed"], values["reason"] = INIT, OOM
     return Account(values)
 
 

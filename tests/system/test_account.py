@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,9 @@ import pytest
 import orlop
 from orlop.host.cgroups import layout
 from tests.system.bundles import Bundle
-from tests.system.command import Runtime, error_line, wait
+from tests.system.command import PATIENCE, Runtime, error_line, wait
 from tests.system.limits import need
-from tests.system.test_events import HOG, MEGABYTE, limit_memory
+from tests.system.test_events import HOG, MEGABYTE, cgroup_file, limit_memory
 
 pytestmark = pytest.mark.usefixtures("clean_host")
 
@@ -34,6 +36,13 @@ def account(runtime: Runtime, bundle: Bundle, place: Path, status: int) -> dict[
 
 def ended(found: dict[str, object]) -> tuple[object, ...]:
     return tuple(found[key] for key in ("reason", "exitCode", "signal", "oomKilled"))
+
+
+def poll(condition: Callable[[], bool]) -> None:
+    """Look again and again until something is so."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
 
 
 @pytest.mark.parametrize("code", [0, 3, 137])
@@ -84,6 +93,57 @@ def test_a_fork_bomb_is_held_and_told(runtime: Runtime, bundle: Bundle, place: P
     found = account(runtime, bundle, place, 7)
     assert int(str(found["pidsRefused"])) > 0
     assert found["pidsPeak"] in (20, None)
+
+
+def test_a_fork_bomb_that_lives_on_is_held_until_it_is_killed(runtime: Runtime, bundle: Bundle) -> None:
+    need("pids")
+    bundle.set("linux.resources.pids", {"limit": 20})
+    bundle.shell("while true; do sleep 1000 & done 2>/dev/null & exec sleep 1000")
+    with runtime.running(bundle) as container:
+        refused = cgroup_file(container, "pids.events")
+        poll(lambda: refused.read_text() != "max 0\n")
+        assert 0 < int(cgroup_file(container, "pids.current").read_text()) <= 20
+        container.kill()
+        found = container.state()["account"]
+        assert isinstance(found, dict)
+        assert ended(found) == ("signal", None, signal.SIGKILL, None)
+        assert int(str(found["pidsRefused"])) > 0
+        assert found["pidsPeak"] in (20, None)
+
+
+def test_what_is_read_and_written_is_told(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    need("blkio")
+    device = os.stat(bundle.path).st_dev
+    if not os.path.exists(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"):
+        pytest.skip("needs a host with a disk below the tests")
+    bundle.bind(place, "/place").shell("dd if=/dev/zero of=/place/file bs=1M count=4 conv=fsync 2>/dev/null")
+    runtime.run(bundle, "--account", place / "account.json")
+    found = json.loads((place / "account.json").read_text())
+    assert found["ioWritten"] >= 4 * MEGABYTE and found["ioWrites"] > 0
+    assert found["ioRead"] < MEGABYTE
+
+
+def test_a_container_that_used_no_device_has_read_and_written_nothing(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    need("blkio")
+    found = account(runtime, bundle.shell("exit 0"), place, 0)
+    assert (found["ioWritten"], found["ioWrites"]) == (0, 0)
+
+
+def test_the_wall_time_goes_on_while_a_container_is_paused(runtime: Runtime, bundle: Bundle) -> None:
+    before = time.monotonic_ns()
+    with runtime.running(bundle.args("sleep", "1000"), "--monitor") as container:
+        runtime("pause", container.id)
+        paused = time.monotonic_ns()
+        for _ in range(5):
+            assert container.status == "paused"
+        resumed = time.monotonic_ns()
+        runtime("resume", container.id)
+        container.kill()
+        found = container.state()["account"]
+        assert isinstance(found, dict)
+        assert resumed - paused < int(str(found["wallTime"])) < time.monotonic_ns() - before
 
 
 def test_a_busy_loop_under_a_quota_is_held_and_told(runtime: Runtime, bundle: Bundle, place: Path) -> None:

@@ -55,10 +55,10 @@ def final(paths: Mapping[str, str]) -> dict[str, int]:
         if isinstance(value, int):
             found[key] = value
     for old, new, names in (_BYTES, _OPERATIONS):
-        rows = _look(new, v2) if unified else _look(old, v1)
-        if isinstance(rows, list):
+        rows = _rows(new, v2) if unified else _rows(old, v1)
+        if rows is not None:
             for name, operation in zip(names, ("Read", "Write"), strict=True):
-                found[name] = sum(row["value"] for row in rows if row["op"] == operation)
+                found[name] = sum(int(row["value"]) for row in rows if row["op"] == operation)
     if memory := paths.get("memory"):
         kills = _kills(memory)
         if kills is not None:
@@ -69,6 +69,17 @@ def final(paths: Mapping[str, str]) -> dict[str, int]:
 def _look(source: Source | None, reader: Reader) -> object:
     try:
         return source.look(reader) if source else None
+    except CgroupError:
+        return None
+
+
+def _rows(source: Source, reader: Reader) -> list[dict[str, int | str]] | None:
+    """A file without lines tells that no device was used, and no file that nobody counted."""
+    try:
+        found = source.look(reader)
+        if isinstance(found, list):
+            return found
+        return [] if any(reader(name) is not None for name in source.names) else None
     except CgroupError:
         return None
 

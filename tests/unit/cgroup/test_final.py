@@ -1,0 +1,75 @@
+"""What a cgroup tells at the end, from made-up files: a number is there, or zero, or not known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from orlop.cgroup.stats.final import final
+from tests.unit.cgroup.test_stats import V1, V2
+
+
+def write(directory: Path, contents: Mapping[str, str]) -> str:
+    directory.mkdir(parents=True)
+    for name, text in contents.items():
+        (directory / name).write_text(text)
+    return str(directory)
+
+
+@pytest.fixture
+def v2(tmp_path: Path) -> Mapping[str, str]:
+    return {"": write(tmp_path / "v2", V2)}
+
+
+def test_version_2_tells_peaks_and_sums(v2: Mapping[str, str]) -> None:
+    assert final(v2) == {
+        "memory_peak": 40960,
+        "oom_kills": 1,
+        "cpu_total": 9_000_000,
+        "cpu_user": 7_000_000,
+        "cpu_system": 2_000_000,
+        "cpu_throttled": 40_000,
+        "cpu_throttled_periods": 2,
+        "pids_peak": 7,
+        "pids_refused": 3,
+        "io_read": 1459200,
+        "io_written": 0,
+        "io_reads": 192,
+        "io_writes": 0,
+    }
+
+
+def test_several_devices_are_added_up(v2: Mapping[str, str]) -> None:
+    lines = "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n8:16\n8:32 rbytes=10 wbytes=20 rios=30 wios=40\n"
+    Path(v2[""], "io.stat").write_text(lines)
+    found = final(v2)
+    assert [found[name] for name in ("io_read", "io_written", "io_reads", "io_writes")] == [11, 22, 33, 44]
+
+
+def test_who_has_read_nothing_has_read_zero_bytes(v2: Mapping[str, str]) -> None:
+    Path(v2[""], "io.stat").write_text("")
+    found = final(v2)
+    assert [found[name] for name in ("io_read", "io_written", "io_reads", "io_writes")] == [0, 0, 0, 0]
+
+
+def test_on_version_1_too(tmp_path: Path) -> None:
+    names = ("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_serviced_recursive")
+    found = final({"blkio": write(tmp_path / "blkio", dict.fromkeys(names, ""))})
+    assert [found[name] for name in ("io_read", "io_written", "io_reads", "io_writes")] == [0, 0, 0, 0]
+
+
+def test_what_a_cgroup_does_not_tell_is_not_zero(v2: Mapping[str, str], tmp_path: Path) -> None:
+    for name in ("io.stat", "memory.events", "memory.peak", "pids.peak", "pids.events"):
+        Path(v2[""], name).unlink()
+    assert set(final(v2)) == {"cpu_total", "cpu_user", "cpu_system", "cpu_throttled", "cpu_throttled_periods"}
+    assert final({}) == {}
+    assert final({"": str(tmp_path / "gone")}) == {}
+
+
+def test_version_1_adds_the_kills_of_the_cgroups_below(tmp_path: Path) -> None:
+    memory = {**V1["memory"], "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"}
+    path = write(tmp_path / "memory", memory)
+    write(tmp_path / "memory/below", {"memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"})
+    assert final({"memory": path})["oom_kills"] == 3
