@@ -104,10 +104,12 @@ def value_at(document: object, field: str) -> object:
 
 def _unknown(field: str, name: str, names: list[str]) -> Finding:
     near = nearest(name, names)
+    if near is not None and near.lower() == name.lower():
+        message = f'"{name}" is unknown to the runtime-spec, though runc and orlop take it'
+    else:
+        message = f'"{name}" is unknown and has no effect'
     hint = f'did you mean "{near}"?' if near else f"known here: {' '.join(names)}"
-    return warning(
-        field, f'"{name}" is unknown and has no effect', why="runtime-spec, config.md#extensibility", hint=hint
-    )
+    return warning(field, message, why="runtime-spec, config.md#extensibility", hint=hint)
 
 
 def _general(step: str) -> str:

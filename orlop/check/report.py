@@ -17,10 +17,13 @@ from orlop.check.host import lacks
 from orlop.errors import ConfigError, OrlopError
 from orlop.runtime.explain import program
 from orlop.runtime.options import Options
+from orlop.spec import fields
 from orlop.spec.check import check
 from orlop.spec.json import parse
 from orlop.spec.load import is_predraft
+from orlop.spec.predraft_fields import PREDRAFT
 from orlop.spec.rootless import check_rootless
+from orlop.spec.spelling import spelled
 from orlop.spec.walk import cast
 
 TYPE_CHECKING = False
@@ -64,9 +67,9 @@ def report(bundle: str, *, systemd: bool = False, rootless: bool | None = None) 
 
 def _document(document: object) -> tuple[list[Finding], Spec | None]:
     """What the document alone tells; and the config, if there is no error in it.  Leaves the document as it is."""
-    config = deepcopy(document)
     if is_predraft(document):
-        return _predraft(document, config)
+        return _predraft(document, spelled(deepcopy(document), PREDRAFT))
+    config = spelled(deepcopy(document), fields.CONFIG)
     table = Table()
     findings = list(table.unknown(document))
     version = document.get("ociVersion") if isinstance(document, dict) else None
@@ -80,7 +83,6 @@ def _document(document: object) -> tuple[list[Finding], Spec | None]:
 def _predraft(document: object, config: object) -> tuple[list[Finding], Spec | None]:
     from orlop.host.device import device
     from orlop.spec.predraft import convert
-    from orlop.spec.predraft_fields import PREDRAFT
 
     table, today = Table(PREDRAFT), Table()
     findings = list(table.unknown(document))

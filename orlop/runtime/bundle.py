@@ -41,13 +41,25 @@ class Bundle:
         if self.entry is not None:
             self.spec = self.entry.spec
         else:
-            from orlop.spec.load import load
-
-            self.spec = load(self.data, device=_device)
+            self.spec = self._load()
         if b"pre-draft" in self.data:
             self.data = _converted(self.spec)
         self.rootfs = self._rootfs()
         resolve(self.spec, self.path, self.rootfs)
+
+    def _load(self) -> Spec:
+        from orlop.spec.load import load
+
+        try:
+            return load(self.data, device=_device)
+        except ConfigError as error:
+            from orlop.spec.spelling import corrected
+
+            data = corrected(self.data, error)
+            if data is None:
+                raise
+        self.data, self.asked = data, None  # what is kept is read again without a check
+        return load(data, device=_device)
 
     def _read(self, file: str) -> bytes:
         try:

@@ -44,6 +44,12 @@ def load_process(data: bytes, where: str = "process.json") -> Process:
     document = parse(data, where)
     problems = check_process(document)
     if problems:
+        from orlop.spec.process import PROCESS
+        from orlop.spec.spelling import spelled
+
+        document = spelled(document, PROCESS)
+        problems = check_process(document)
+    if problems:
         raise ConfigError(problems)
     return cast("Process", document)
 

@@ -1,20 +1,53 @@
-"""The names of members in any case, as Go's decoder takes them.
+"""The names of members in any case, as Go's decoder takes them, and so runc.
 
-Only for what people and engines hand to `update --resources`: there runc is forgiving, and older engines rely on it.
-A config.json is read strictly: its names are the runtime-spec's own.
+A name in another case must not be ignored: with it a limit or a protection would be lost that runc applies.  The
+walker says that it is misspelt; where runc is forgiving, the document is written anew, with the names of the spec.
 """
 
 from __future__ import annotations
 
-from orlop.spec.walk import Shape, cast, check_array, check_map, check_object
+from orlop.errors import Problem
+from orlop.spec.walk import Shape, cast, check_array, check_later, check_map, check_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orlop.spec.walk import Kind
+    from collections.abc import Iterable, Mapping
+
+    from orlop.errors import ConfigError
+    from orlop.spec.walk import Found, Kind
+
+
+class Misspelt(Problem):
+    """A member whose name is known in another case."""
+
+    __slots__ = ()
+
+
+def misspelt(names: Iterable[str], members: Mapping[str, object], shape: Shape) -> Found:
+    """Return those of the names that mean a member of the shape, which the object does not have in its own spelling."""
+    proper = {name.lower(): name for name in shape.members}
+    meant = ((name, proper.get(name.lower())) for name in names)
+    return [Misspelt(name, f'must be written "{other}"') for name, other in meant if other and other not in members]
+
+
+def corrected(data: bytes, error: ConfigError) -> bytes | None:
+    """Return the text of a config with the names of the runtime-spec, if the error tells of others."""
+    if not any(isinstance(problem, Misspelt) for problem in error.problems):
+        return None
+    from orlop.spec.fields import CONFIG
+    from orlop.spec.json import dump, parse
+    from orlop.spec.load import is_predraft
+    from orlop.spec.predraft_fields import PREDRAFT
+
+    document = parse(data, "config.json")
+    return dump(spelled(document, PREDRAFT if is_predraft(document) else CONFIG)).encode("utf-8", "surrogateescape")
 
 
 def spelled(value: object, shape: Shape) -> object:
-    """Return the document with the names that `shape` gives its members; the exact one wins, others stay."""
+    """Return the document with the names that `shape` gives its members; the exact one wins, unknown ones stay.
+
+    One that is null counts as absent.
+    """
     if type(value) is not dict:
         return value
     members: dict[str, object] = value
@@ -22,9 +55,9 @@ def spelled(value: object, shape: Shape) -> object:
     result: dict[str, object] = {}
     for given, member in members.items():
         name = proper.get(given.lower(), given)
-        if name != given and name in members:
-            continue
         kind = shape.members.get(name)
+        if (kind and member is None) or (name != given and members.get(name) is not None):
+            continue
         result[name] = _below(member, kind) if kind else member
     return result
 
@@ -33,6 +66,9 @@ def _below(value: object, kind: Kind) -> object:
     check, argument = kind
     if check is check_object:
         return spelled(value, cast("Shape", argument))
+    if check is check_later:
+        module, name = cast("tuple[str, str]", argument)
+        return spelled(value, cast("Shape", getattr(__import__(module, fromlist=[name]), name)))
     if check is check_array and type(value) is list:
         item, _ = cast("tuple[Kind, object]", argument)
         return [_below(each, item) for each in cast("list[object]", value)]

@@ -4,7 +4,7 @@ A table is data.  A *kind* is a pair `(check, argument)`; a check takes a value 
 problems, whose fields are relative to the value, so that a valid value costs no path.  A `Shape` describes an object:
 the kinds of its members, which of them are required, the version of the specification that brought them, and a rule
 over the whole object, which runs only once every member is well-formed.  Unknown members are ignored, as the
-runtime-spec demands.
+runtime-spec demands, but for known ones in another case (spec/spelling.py).
 """
 
 from __future__ import annotations
@@ -89,9 +89,11 @@ def check_object(value: object, shape: Shape) -> Found:
     members: dict[str, object] = value
     problems: Found = []
     nulls: list[str] = []
+    strange: list[str] = []
     for name, member in members.items():
         kind = shape.members.get(name)
         if kind is None:
+            strange.append(name)
             continue
         if member is None:
             nulls.append(name)
@@ -101,6 +103,10 @@ def check_object(value: object, shape: Shape) -> Found:
             problems += under(name, found)
     for name in nulls:
         del members[name]
+    if strange:
+        from orlop.spec.spelling import misspelt
+
+        problems += misspelt(strange, members, shape)
     for name, message in shape.required.items():
         if name not in members:
             problems.append(Problem(name, message))

@@ -96,3 +96,12 @@ def test_must_tolerate_18_12_pids_limit_0(runtime: Runtime, bundle: Bundle) -> N
     need("pids")
     bundle.set("linux.resources.pids", {"limit": 0}).args("true")
     runtime.run(bundle)
+
+
+def test_names_in_another_case_count_as_in_runc_for_the_container_and_an_exec(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.set("process.noNewPrivileges", None).set("process.NoNewPrivileges", True).args("sleep", "1000")
+    bundle.set("hostname", None).set("HostName", "elsewhere")
+    with runtime.running(bundle) as container:
+        assert container.exec("hostname").lines == ["elsewhere"]
+        assert "NoNewPrivs:\t1" in container.exec("cat", "/proc/self/status").stdout
+        assert "NoNewPrivs:\t1" in container.exec("cat", "/proc/1/status").stdout
