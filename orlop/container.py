@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from orlop.runtime.account import Account
     from orlop.runtime.container import Found
+    from orlop.state.store import Record
 
 _SIGTERM = 15
 
@@ -37,6 +38,10 @@ class Container:
 
     def __init__(self, container_id: str, *, root: str = "/run/orlop") -> None:
         """Name a container that exists.  Raises NotFound."""
+        self._name(container_id, root)
+        self.state()
+
+    def _name(self, container_id: str, root: str) -> None:
         self.id = container_id
         self._options = Options(root=root)
         self._pid = 0
@@ -44,7 +49,7 @@ class Container:
         self._code: int | None = None
         self._account: Account | None = None
         self._began = 0
-        self.state()
+        self._record: Record | None = None
 
     @classmethod
     def create(cls, container_id: str, bundle: str, *, root: str = "/run/orlop", monitor: bool = False) -> Container:
@@ -55,12 +60,13 @@ class Container:
         """
         from orlop.runtime.create import create
 
-        create(container_id, Options(root=root, bundle=bundle, monitor=monitor))
-        made = cls(container_id, root=root)
+        record = create(container_id, Options(root=root, bundle=bundle, monitor=monitor))
+        made = cls.__new__(cls)
+        made._name(container_id, root)
         if monitor:
-            made._monitor = made._found().record.monitor
+            made._monitor = record.monitor
         else:
-            made._pid = made._record_pid()
+            made._pid, made._record = record.init_process_pid, record
         return made
 
     @classmethod
@@ -162,12 +168,13 @@ class Container:
     def _settle(self, status: int, usage: struct_rusage) -> None:
         """Draw up the account, and keep it for others, as long as there is a place for it."""
         from orlop.runtime.account import collect, elapsed, keep
+        from orlop.state.store import Store
 
+        assert self._record is not None
+        wall_time = elapsed(self._began) if self._began else None
+        self._account = collect(self._record, status=status, usage=usage, wall_time=wall_time)
         try:
-            found = self._found()
-            wall_time = elapsed(self._began) if self._began else None
-            self._account = collect(found.record, found.cgroup, status=status, usage=usage, wall_time=wall_time)
-            keep(found.store, self._account)
+            keep(Store(os.path.abspath(self._options.root), self.id), self._account)
         except OrlopError:  # deleted meanwhile
             return
 
@@ -219,8 +226,3 @@ class Container:
         except OrlopError:
             if error is None:
                 raise
-
-    def _record_pid(self) -> int:
-        pid = self.state()["pid"]
-        assert isinstance(pid, int)
-        return pid

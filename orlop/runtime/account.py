@@ -20,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from orlop.cgroup.base import Cgroup
     from orlop.runtime.container import Found
     from orlop.state.store import Record, Store
 
@@ -104,7 +103,7 @@ class Account:
 
     def as_document(self) -> dict[str, object]:
         """The account as JSON has it; each key is there, null where nobody knows."""
-        return {_camel(name): getattr(self, name) for name in self.FIELDS}
+        return {key: getattr(self, name) for name, key in _KEYS.items()}
 
     def __repr__(self) -> str:
         known = [f"{name}={value!r}" for name in self.FIELDS if (value := getattr(self, name)) is not None]
@@ -123,13 +122,20 @@ def final_account(found: Found) -> Account:
         told = ended(found.store, found.record)
         if told is not None:
             status, usage, wall_time = told.status, told.usage, told.wall_time
-            return collect(found.record, found.cgroup, status=status, usage=usage, wall_time=wall_time)
-    return collect(found.record, found.cgroup)
+            return collect(found.record, status=status, usage=usage, wall_time=wall_time)
+    return collect(found.record)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+_KEYS = {name: _camel(name) for name in Account.FIELDS}
 
 
 def collect(
     record: Record,
-    cgroup: Cgroup,
     *,
     status: int | None = None,
     usage: Usage | None = None,
@@ -140,7 +146,7 @@ def collect(
     `status` is that of wait(2), `usage` what wait4(2) adds; without a status it is looked for in /proc.  Does not
     block, never raises.
     """
-    values: dict[str, object] = dict(final(cgroup.paths))
+    values: dict[str, object] = dict(final(record.cgroup_paths))
     if status is None:
         status = _status_of_zombie(record)
     if status is not None:
@@ -198,7 +204,7 @@ def kept(store: Store) -> Account | None:
         return None
     if not isinstance(document, dict):
         return None
-    return Account({name: document.get(_camel(name)) for name in Account.FIELDS})
+    return Account({name: document.get(key) for name, key in _KEYS.items()})
 
 
 class Destination:
@@ -244,11 +250,6 @@ class Destination:
 def elapsed(since: int) -> int:
     """Nanoseconds since a `time.monotonic_ns()`."""
     return time.monotonic_ns() - since
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
 
 
 def _whole(value: object) -> int | None:

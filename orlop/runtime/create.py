@@ -281,13 +281,15 @@ class Creation:
             times.close()
 
 
-def create(container_id: str, options: Options) -> None:
-    """Create a container that waits for `start`.  Raises OrlopError; then nothing is left behind."""
+def create(container_id: str, options: Options) -> Record:
+    """Create a container that waits for `start`; what is recorded of it.  Raises OrlopError; then nothing is left
+    behind."""
     creation = Creation(container_id, options, fifo=True)
     check_console(creation, options, detached=True)
     with Deferral() as deferral:
         drive(_create(creation, options, deferral), deferral.readable).release()
     creation.planning.remember()
+    return creation.record
 
 
 def _create(creation: Creation, options: Options, deferral: Deferral) -> Steps[Launch]:

@@ -71,7 +71,7 @@ def _account(creation: Creation, options: Options, foreground: Foreground, desti
 
     assert foreground.ended is not None
     status, usage = foreground.ended
-    account = collect(creation.record, creation.cgroup, status=status, usage=usage, wall_time=elapsed(creation.began))
+    account = collect(creation.record, status=status, usage=usage, wall_time=elapsed(creation.began))
     try:
         if destination is not None:
             destination.write(account)

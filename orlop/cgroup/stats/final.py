@@ -28,12 +28,12 @@ _FINAL: tuple[tuple[str, Source | None, Source | None], ...] = (
     ("pids_refused", member("pids.events", "max"), member("pids.events", "max")),
 )
 _BYTES = (
-    devices("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"),
+    devices("blkio.throttle.io_service_bytes_recursive"),
     io({"rbytes": "Read", "wbytes": "Write"}),
     ("io_read", "io_written"),
 )
 _OPERATIONS = (
-    devices("blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced"),
+    devices("blkio.throttle.io_serviced_recursive"),
     io({"rios": "Read", "wios": "Write"}),
     ("io_reads", "io_writes"),
 )
@@ -90,6 +90,8 @@ def _kills(path: str) -> int | None:
     if not isinstance(own, int):
         return None
     try:
+        if os.stat(path).st_nlink == 2:  # as with most: no directory in it
+            return own
         below = [entry.path for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return own

@@ -98,7 +98,7 @@ def signed(name: str) -> Source:
 
 def member(name: str, key: str, factor: int = 1) -> Source:
     """A line `key number` of a file with such lines."""
-    return Source(lambda text: _times(_members(text).get(key), factor), name)
+    return Source(lambda text: _times(_member(text, key), factor), name)
 
 
 def members(name: str) -> Source:
@@ -153,6 +153,11 @@ def _members(text: str) -> dict[str, int]:
         key, _, value = line.partition(" ")
         found[key] = _number(value)
     return found
+
+
+def _member(text: str, key: str) -> int | None:
+    _, found, rest = f"\n{text}".partition(f"\n{key} ")
+    return _number(rest.partition("\n")[0]) if found else None
 
 
 def _times(value: int | None, factor: int) -> int | None:
