@@ -116,6 +116,13 @@ class Cgroup:
         """Return what the limits are in files; touches none.  Raises ConfigError."""
         raise NotImplementedError
 
+    def check_usage(self, resources: Resources | None) -> None:
+        """Refuse a limit of memory below what is used, where that is asked for.  Raises CgroupError."""
+
+    def doubts(self, resources: Resources | None) -> list[str]:
+        """Return what of the limits will be left out, in words for a warning."""
+        return []
+
     def directory(self, controller: str) -> str | None:
         """Return where the files of a controller are."""
         return None

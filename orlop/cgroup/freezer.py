@@ -81,19 +81,27 @@ class FreezerV2:
             raise
 
     def thaw(self) -> None:
-        """Let them go on."""
-        files.write(self.state, "0")
+        """Let them go on.  One that is gone needs it no more."""
+        try:
+            files.write(self.state, "0")
+        except CgroupError as error:
+            if error.errno not in files.GONE:
+                raise
 
     def frozen(self) -> bool:
         """Tell whether it is frozen itself; waits for one that is about to be, 10 seconds at most."""
         try:
             if files.read(self.state).strip() != "1":
                 return False
+            _wait_frozen(self.path)
+        except CgroupError as error:
+            if error.errno in files.GONE:
+                return False
+            raise
         except OSError as error:
             if error.errno in files.GONE:
                 return False
             raise _unreadable(error, self.state) from None
-        _wait_frozen(self.path)
         return True
 
 
@@ -108,13 +116,20 @@ def _wait_frozen(path: str) -> None:
     try:
         poll = select.poll()
         poll.register(descriptor, select.POLLPRI)
-        while b"frozen 1" not in os.pread(descriptor, 4096, 0):
+        while b"frozen 1" not in _events(descriptor, events):
             left = deadline - time.monotonic()
             if left <= 0:
                 raise CgroupError(errno.ETIMEDOUT, f"timeout reached waiting for {path} to freeze", path=path)
             poll.poll(left * 1000)
     finally:
         os.close(descriptor)
+
+
+def _events(descriptor: int, path: str) -> bytes:
+    try:
+        return os.pread(descriptor, 4096, 0)
+    except OSError as error:  # ENODEV: it was removed meanwhile
+        raise _unreadable(error, path) from None
 
 
 def _thaw_quietly(path: str, value: str) -> None:

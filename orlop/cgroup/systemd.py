@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FIELD = "linux.cgroupsPath"
 PREFIX = "runc"  # of a unit that the config does not name: what tools look for
+_WEIGHT = "cpu.weight"
 _EXISTS = "org.freedesktop.systemd1.UnitExists"
 
 
@@ -207,6 +208,7 @@ class UnitCgroup(Cgroup):
         return rounded(super().writes(resources))
 
     def set(self, resources: Resources | None) -> None:
+        self.check_usage(resources)  # before systemd is told, who would not ask
         if limits := self._limits(resources):
             self._tell(limits)
         super().set(resources)
@@ -279,11 +281,25 @@ class SystemdV2(UnitCgroup, CgroupV2):
         self.unit = unit
         self.own = own
 
+    def writes(self, resources: Resources | None) -> list[Write]:
+        found = super().writes(resources)
+        return [write for write in found if write.file != _WEIGHT] if _idles(found) else found
+
+    def doubts(self, resources: Resources | None) -> list[str]:
+        found = super().writes(resources)
+        both = _idles(found) and any(write.file == _WEIGHT for write in found)
+        return ["unable to apply both cpu.weight and cpu.idle to systemd, ignoring cpu.weight"] if both else []
+
     def _reachable(self, path: str) -> bool:
         above = path
         while not (self.own + "/").startswith(above + "/"):
             above = above.rpartition("/")[0]
         return os.access(above + "/cgroup.procs", os.W_OK)
+
+
+def _idles(writes: list[Write]) -> bool:
+    """What is idle has no weight: systemd takes one or the other."""
+    return {write.file: write.value for write in writes}.get("cpu.idle") == "1"
 
 
 class SystemdV1(UnitCgroup, CgroupV1):

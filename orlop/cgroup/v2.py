@@ -65,12 +65,15 @@ class CgroupV2(Cgroup):
             raise
 
     def set(self, resources: Resources | None) -> None:
+        self.check_usage(resources)
+        super().set(resources)
+
+    def check_usage(self, resources: Resources | None) -> None:
         memory = resources.get("memory") if resources else None
         if isinstance(memory, dict) and memory.get("checkBeforeUpdate") and self.paths:
             from orlop.cgroup import limits
 
             limits.check_usage(memory, self.paths[""])
-        super().set(resources)
 
     def writes(self, resources: Resources | None) -> list[Write]:
         return limit_writes(resources, 2)

@@ -40,6 +40,8 @@ def update(
         if isinstance(memory, dict) and (memory.get("kernel") or memory.get("kernelTCP")):
             options.log("warning", KERNEL_MEMORY)
         after = merged(before, change)
+        for doubt in found.cgroup.doubts(after):
+            options.log("warning", doubt)
         if schemata:
             schemata.apply()
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from orlop.cgroup import choose, devices
@@ -9,7 +11,7 @@ from orlop.cgroup.fields import writes
 from orlop.cgroup.systemd import SystemdV1, SystemdV2, expand, unit_of
 from orlop.cgroup.systemd_annotations import annotated, parse
 from orlop.cgroup.systemd_properties import INFINITY, device_properties, properties, rounded, unset
-from orlop.errors import ConfigError, OrlopError
+from orlop.errors import CgroupError, ConfigError, OrlopError
 from orlop.host import systemd
 from orlop.host.cgroups import Hierarchy, Layout
 
@@ -146,6 +148,27 @@ def test_the_quota_in_the_file_is_the_one_that_systemd_will_write() -> None:
 def test_what_a_failed_update_set_first_is_taken_back() -> None:
     found = properties(writes({"memory": {"limit": 5}, "cpu": {"cpus": "0"}}, 2), 2)
     assert sorted(unset(found)) == [("AllowedCPUs", "ay", b""), ("MemoryMax", "t", INFINITY)]
+
+
+@pytest.mark.usefixtures("host")
+def test_what_is_idle_has_no_weight_which_is_told() -> None:
+    cgroup = choose.new(V2, None, "box", systemd=True)
+    both = {"cpu": {"shares": 200, "idle": 1}}
+    assert [write.file for write in cgroup.writes(both)] == ["cpu.idle"]
+    assert cgroup.doubts(both) == ["unable to apply both cpu.weight and cpu.idle to systemd, ignoring cpu.weight"]
+    for one in ({"cpu": {"shares": 200}}, {"cpu": {"idle": 1}}, {"cpu": {"shares": 200, "idle": 0}}):
+        assert cgroup.doubts(one) == []
+    unified: dict[str, object] = {"unified": {"cpu.idle": "1", "cpu.weight": "8"}, "cpu": {"shares": 200}}
+    assert [write.file for write in cgroup.writes(unified)] == ["cpu.idle"]
+
+
+@pytest.mark.usefixtures("host")
+def test_a_limit_below_what_is_used_is_refused_before_systemd_hears_of_it(tmp_path: Path) -> None:
+    cgroup = choose.new(V2, None, "box", systemd=True)
+    cgroup.paths[""] = str(tmp_path)
+    (tmp_path / "memory.current").write_text("5000\n")
+    with pytest.raises(CgroupError, match="rejecting memory limit 1024 <= usage 5000"):
+        cgroup.set({"memory": {"limit": 1024, "checkBeforeUpdate": True}})
 
 
 def test_device_rules_are_a_strict_policy_on_version_1() -> None:

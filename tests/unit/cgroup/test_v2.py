@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
 from orlop import system
+from orlop.cgroup.freezer import FreezerV2
 from orlop.cgroup.v2 import CgroupV2
 from orlop.errors import CgroupError
 
@@ -172,3 +174,18 @@ def test_a_parent_that_vanishes_while_we_make_the_cgroup_is_made_again(
     cgroup.create(None)
     assert len(rounds) == 3
     assert (tree.root / "pod/box").is_dir()
+
+
+def test_a_cgroup_that_vanishes_is_not_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cgroup.freeze").write_text("1\n")
+    freezer = FreezerV2(str(tmp_path))
+    assert freezer.frozen() is False  # gone before its events were opened
+    (tmp_path / "cgroup.events").write_text("frozen 0\n")
+
+    def removed(_descriptor: int, _size: int, _offset: int) -> bytes:
+        raise OSError(errno.ENODEV, "No such device")
+
+    monkeypatch.setattr(system, "pread", removed)
+    assert freezer.frozen() is False  # and before they were read
+    (tmp_path / "cgroup.freeze").unlink()
+    freezer.thaw()
