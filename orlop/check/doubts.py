@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from orlop.cgroup.devices import DEFAULTS, READ, WRITE, policy
 from orlop.check import mounts
 from orlop.check.fields import nearest
 from orlop.check.finding import Finding, warning
+from orlop.errors import ConfigError
 from orlop.spec.capabilities import CAPABILITIES, SETS
 from orlop.spec.mappings import mapped
 from orlop.spec.walk import cast
@@ -13,7 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from orlop.spec.types import Device, DeviceRule, IDMapping, Process, Seccomp, Spec
+    from orlop.cgroup.devices import Policy
+    from orlop.spec.types import Device, IDMapping, Linux, Process, Seccomp, Spec
 
 _PROCESS = "runtime-spec 1.3, config.md#process"
 _LINUX_PROCESS = "runtime-spec 1.3, config.md#linux-process"
@@ -137,39 +140,36 @@ def _devices(spec: Spec) -> Iterator[Finding]:
     devices = linux.get("devices", [])
     seen: dict[tuple[object, ...], int] = {}
     why = "runtime-spec 1.3, config-linux.md#devices"
-    rules = linux.get("resources", {}).get("devices", [])
+    allowed = _policy(linux)
     for index, device in enumerate(devices):
         key = (device["type"], device.get("major"), device.get("minor"))
         if device["type"] != "p" and key in seen:
             message = f"is the same device as linux.devices[{seen[key]}]"
             yield warning(f"linux.devices[{index}]", message, why=why, hint="leave one out")
         seen.setdefault(key, index)
-        if rules and device["type"] != "p" and not _allowed(device, rules):
+        if allowed and device["type"] != "p" and not _opens(device, allowed):
             message = f"{device['path']} is made, and linux.resources.devices does not let it be opened"
             hint = "add a rule that allows it"
+            if device["path"] in {path for path, *_ in DEFAULTS}:
+                hint += (
+                    "; or leave out the device, which is in every container, and what is said here replaces its rule"
+                )
             yield warning(
                 f"linux.devices[{index}]", message, why=f"{why.partition('#')[0]}#allowed-device-list", hint=hint
             )
 
 
-# What every container may use, whatever its rules say: runtime-spec, "Default Devices", and terminals.
-_ALWAYS = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (10, 200)}
+def _policy(linux: Linux) -> Policy | None:
+    """What the rules of a config let be opened; None where they cannot be applied, which create will tell."""
+    try:
+        return policy(linux.get("resources"), [device["path"] for device in linux.get("devices", [])])
+    except ConfigError:
+        return None
 
 
-def _allowed(device: Device, rules: list[DeviceRule]) -> bool:
-    numbers = (device.get("major", -1), device.get("minor", -1))
-    if device["type"] in "cu" and (numbers in _ALWAYS or numbers[0] == 136):
-        return True
-    allowed = True
-    for rule in rules:
-        if rule.get("type", "a") not in ("", "a", device["type"].replace("u", "c")):
-            continue
-        if all(rule.get(key, -1) in (-1, number) for key, number in zip(("major", "minor"), numbers, strict=True)):
-            if rule["allow"]:
-                allowed = "r" in rule["access"] or "w" in rule["access"] or allowed
-            elif "r" in rule["access"] and "w" in rule["access"]:
-                allowed = False
-    return allowed
+def _opens(device: Device, allowed: Policy) -> bool:
+    numbers = ("b" if device["type"] == "b" else "c", device.get("major", 0), device.get("minor", 0))
+    return any(allowed.allows(numbers, access) for access in (READ, WRITE))
 
 
 def _limits(spec: Spec) -> Iterator[Finding]:

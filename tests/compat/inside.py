@@ -30,22 +30,22 @@ section write; touch /written 2>&1 && rm /written; touch /srv/written 2>&1 && rm
 """
 
 
-# What runc makes of masks, which every config of the template has, and what orlop does; docs/differences.md says why.
-# Place in the container, and the file system and its options: these lines are compared without them.
-_MASKED = "/proc/(?:acpi|keys|timer_list|scsi|latency_stats|sched_debug)|/sys/firmware|/etc/passwd|/tmp"
-_ALWAYS = (
-    (
-        re.compile(
-            r" (/proc/(?:acpi|keys|timer_list|scsi|latency_stats|sched_debug)|/sys/firmware|/etc/passwd|/tmp) .*"
-        ),
-        r" \1 masked",
-    ),
-    (re.compile(r"- sysfs sysfs r[ow]$"), "- sysfs sysfs"),
-    (re.compile(r" /sys/fs/cgroup r[ow],"), " /sys/fs/cgroup "),
+# What differs in every container, see docs/differences.md: what lines of mountinfo say behind the device, and what is
+# compared in their place.  Any other mask than these is a difference.
+Rules = tuple[tuple[str, str], ...]
+RUNC: Rules = (
+    (r"/ (\S+) ro,relatime - tmpfs tmpfs ro(?:,size=4k,nr_inodes=\d)?(?:,uid=\d+,gid=\d+)?$", r"masked directory \1"),
+    (r"/null (\S+) \S+ - (?:tmpfs tmpfs rw,size=65536k,mode=755|devtmpfs \S+ rw,).*", r"masked file \1"),
+    (r"(/ /sys ro,\S+ - sysfs sysfs) ro", r"\1 rw"),
+    (r"(/ /sys/fs/cgroup) rw,(\S+ - tmpfs \S+ rw,mode=755.*)", r"\1 ro,\2"),
+)
+ORLOP: Rules = (
+    (r"/ (\S+) ro,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=4k,nr_inodes=2.*", r"masked directory \1"),
+    (r"/null (\S+) \S+ - devtmpfs \S+ rw,.*", r"masked file \1"),
 )
 
 
-def sections(text: str, container_id: str, bundle: str) -> dict[str, list[str]]:
+def sections(text: str, container_id: str, bundle: str, rules: Rules) -> dict[str, list[str]]:
     """The sections of what SCRIPT printed."""
     found: dict[str, list[str]] = {}
     lines: list[str] = []
@@ -55,21 +55,34 @@ def sections(text: str, container_id: str, bundle: str) -> dict[str, list[str]]:
             lines = found.setdefault(line[3:], [])
         else:
             lines.append(line)
-    found["mountinfo"] = mounts(found.get("mountinfo", []))
+    found["mountinfo"] = mounts(found.get("mountinfo", []), rules)
     return found
 
 
-def mounts(lines: list[str]) -> list[str]:
-    """Mounts without the numbers that the kernel gave them: a parent is told by its own place."""
+def mounts(lines: list[str], rules: Rules) -> list[str]:
+    """Mounts in their order, masks last, without the numbers that the kernel gave them: a parent is told by its place,
+    a device and a group of peers by how many others came before it."""
     places = {line.split()[0]: line.split()[4] for line in lines}
-    out = []
-    for line in lines:
-        before, _, after = line.partition(" - ")
-        _own, parent, number, root, place, options, *tags = before.split()
-        number = re.sub(r"^0:\d+$", "0:*", number)
-        tags = [tag.partition(":")[0] for tag in tags]
-        kept = " ".join([places.get(parent, "-"), number, root, place, options, *tags, "-", after])
-        for pattern, instead in _ALWAYS:
-            kept = pattern.sub(instead, kept)
-        out.append(kept)
-    return sorted(out)  # the masks come before the read-only paths, or after them
+    devices: dict[str, int] = {}
+    groups: dict[str, int] = {}
+    found: list[str] = []
+    masks: list[str] = []
+    for line in _by_controller(lines):
+        _own, parent, device, rest = line.split(" ", 3)
+        for pattern, instead in rules:
+            rest = re.sub(pattern, instead, rest)
+        rest = re.sub(r"(?<=(?:shared|master):)\d+", lambda found: str(groups.setdefault(found[0], len(groups))), rest)
+        if rest.startswith("masked "):
+            masks.append(f"{places.get(parent, '-')} {rest}")
+            continue
+        if device.startswith("0:"):
+            device = f"0:{devices.setdefault(device, len(devices))}"
+        found.append(f"{places.get(parent, '-')} {device} {rest}")
+    return found + masks
+
+
+def _by_controller(lines: list[str]) -> list[str]:
+    """The same lines, the hierarchies of cgroup v1 among them in the order of their names."""
+    found = [line for line in lines if " /sys/fs/cgroup/" in line and " - cgroup " in line]
+    by_name = dict(zip(found, sorted(found, key=lambda line: line.split()[4]), strict=True))
+    return [by_name.get(line, line) for line in lines]

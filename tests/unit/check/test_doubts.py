@@ -100,6 +100,10 @@ WARNINGS: dict[str, tuple[str, object, str, str, str]] = {
         "leave",
     ),
     "a device that may not be opened": ("linux/devices", [FUSE], "linux.devices[0]", "does not let it", "add a rule"),
+    "a default device whose rule is gone": (
+        "linux/devices", [{"path": "/dev/null", "type": "c", "major": 1, "minor": 3}], "linux.devices[0]",
+        "does not let it", "leave out the device",
+    ),
     "kernel memory": (
         "linux/resources/memory", {"kernel": 5}, "linux.resources.memory.kernel", "not recommended", "leave",
     ),
