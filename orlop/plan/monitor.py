@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from orlop.program.ops import Program, Register
 
 # What is written when the container has ended: siginfo_t and struct rusage of waitid(2), the time by CLOCK_MONOTONIC.
+# Behind it each file of the cgroup that could be read: its path, a NUL, what is in it, a NUL.
 INFO, USAGE, TIME, SIZE = 0, 128, 272, 288
+TEXT = 4096  # of what is in a file, at most
 NAME = "orlop-monitor"
 
 
-def monitor_program(architecture: str, control: int, record: int, image: int) -> Program:
+def monitor_program(architecture: str, control: int, record: int, image: int, files: tuple[str, ...] = ()) -> Program:
     """The program of a monitor.  `record` is the number of the descriptor that it writes to, `image` that of the
-    executable that it runs; they come behind everything that the executable is to have."""
+    executable that it runs; they come behind everything that the executable is to have.  `files` are those of the
+    cgroup to keep a copy of, where the cgroup goes as soon as it is empty: systemd removes it."""
     b = Builder(architecture, control)
     b.purpose("monitor", "unable to start the monitor")
     b.do("prctl", linux.PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -44,7 +47,7 @@ def monitor_program(architecture: str, control: int, record: int, image: int) ->
     _run(b, image)
     b.place(parent)
     _let_go(b, record)
-    _wait_and_tell(b, child)
+    _wait_and_tell(b, child, files)
     return b.finish()
 
 
@@ -64,7 +67,7 @@ def _let_go(b: Builder, record: int) -> None:
     b.do("prctl", linux.PR_SET_NAME, NAME, 0, 0, 0, ignore=(WHEN_ERROR,))
 
 
-def _wait_and_tell(b: Builder, executor: Register) -> None:
+def _wait_and_tell(b: Builder, executor: Register, files: tuple[str, ...]) -> None:
     """The executor's end comes first: who is left then is the container's first process."""
     told = b.space(SIZE)
     nobody = Label()
@@ -72,5 +75,24 @@ def _wait_and_tell(b: Builder, executor: Register) -> None:
     b.do("waitid", linux.P_ALL, 0, told + INFO, linux.WEXITED, told + USAGE, on={WHEN_ERROR: nobody})
     b.do("clock_gettime", linux.CLOCK_MONOTONIC, told + TIME)
     b.do("write", 0, told, SIZE)
+    if files:
+        _copy(b, files)
     b.place(nobody)
     b.do("exit_group", 0)
+
+
+def _copy(b: Builder, files: tuple[str, ...]) -> None:
+    """One that is not there, or not any more, is left out."""
+    text = b.space(TEXT)
+    for path in files:
+        missing, dead = Label(), Label()
+        file = b.get("openat", linux.AT_FDCWD, path, linux.O_RDONLY | linux.O_CLOEXEC, 0, on={WHEN_ERROR: missing})
+        size = b.get("read", file, text, TEXT, on={WHEN_ERROR: dead})
+        name = path.encode("utf-8", "surrogateescape") + b"\0"
+        b.do("write", 0, name, len(name))
+        b.do("write", 0, text, size)
+        b.do("write", 0, b"\0", 1)
+        b.place(dead)
+        b.close(file)
+        b.free(size)
+        b.place(missing)

@@ -18,6 +18,7 @@ from orlop.spec.json import dump, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Protocol
 
     from orlop.runtime.container import Found
@@ -122,7 +123,7 @@ def final_account(found: Found) -> Account:
         told = ended(found.store, found.record)
         if told is not None:
             status, usage, wall_time = told.status, told.usage, told.wall_time
-            return collect(found.record, status=status, usage=usage, wall_time=wall_time)
+            return collect(found.record, status=status, usage=usage, wall_time=wall_time, copies=told.copies)
     return collect(found.record)
 
 
@@ -140,13 +141,14 @@ def collect(
     status: int | None = None,
     usage: Usage | None = None,
     wall_time: int | None = None,
+    copies: Mapping[str, str] | None = None,
 ) -> Account:
     """Make the account of a container whose first process has ended, before its cgroup is removed.
 
-    `status` is that of wait(2), `usage` what wait4(2) adds; without a status it is looked for in /proc.  Does not
-    block, never raises.
+    `status` is that of wait(2), `usage` what wait4(2) adds; without a status it is looked for in /proc.  `copies`
+    stand for files of a cgroup that is gone.  Does not block, never raises.
     """
-    values: dict[str, object] = dict(final(record.cgroup_paths))
+    values: dict[str, object] = dict(final(record.cgroup_paths, copies))
     if status is None:
         status = _status_of_zombie(record)
     if status is not None:

@@ -160,7 +160,11 @@ class Creation:
             return None
         from orlop.runtime.monitor import Monitor
 
-        return Monitor(self.store)
+        if not self.cgroup.needs_process:
+            return Monitor(self.store)
+        from orlop.cgroup.stats.final import places
+
+        return Monitor(self.store, places(self.cgroup.paths))
 
     def _resources(self) -> Resources | None:
         return (self.bundle.spec.get("linux") or {}).get("resources")

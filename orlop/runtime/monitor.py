@@ -37,16 +37,18 @@ _TIME = Struct("<qq")
 _SIGCHLD = 17
 _CLD_EXITED, _CLD_KILLED, _CLD_DUMPED = 1, 2, 3
 _CORE = 0x80
+_LONGEST = 1 << 20
 
 
 class Monitor:
     """The monitor of a container that is being made.  `pid` is 0 until it has told that it runs."""
 
-    __slots__ = ("_handles", "_place", "_record", "pid", "program")
+    __slots__ = ("_files", "_handles", "_place", "_record", "pid", "program")
 
-    def __init__(self, store: Store) -> None:
-        """Make the file of the record.  Raises OrlopError."""
+    def __init__(self, store: Store, files: tuple[str, ...] = ()) -> None:
+        """Make the file of the record; `files` are to be copied into it.  Raises OrlopError."""
         self.pid = 0
+        self._files = files
         self.program: Program
         self._place = store
         self._handles: list[int] = []
@@ -61,7 +63,7 @@ class Monitor:
         """Spawn the monitor, which runs the program of the container."""
         record = 1 + max((program.control, *(number for _, number in inherit)))
         image = record + 1
-        self.program = monitor_program(program.architecture, program.control, record, image)
+        self.program = monitor_program(program.architecture, program.control, record, image, self._files)
         argv = ["orlop", "monitor", self._place.container_id]
         return Executor(program, inherit=(*inherit, (self._record, record)), under=Under(self.program, image, argv))
 
@@ -126,11 +128,12 @@ class Usage:
 
 
 class Ended:
-    """What a monitor has recorded: `status` as of wait(2), `wall_time` in nanoseconds or None."""
+    """What a monitor has recorded: `status` as of wait(2), `wall_time` in nanoseconds or None, files by their paths."""
 
-    __slots__ = ("status", "usage", "wall_time")
+    __slots__ = ("copies", "status", "usage", "wall_time")
 
-    def __init__(self, status: int, usage: Usage, wall_time: int | None) -> None:
+    def __init__(self, status: int, usage: Usage, wall_time: int | None, copies: dict[str, str]) -> None:
+        self.copies = copies
         self.status = status
         self.usage = usage
         self.wall_time = wall_time
@@ -171,12 +174,12 @@ def _read(store: Store) -> Ended | None:
     try:
         fd = os.open(f"{store.path}/{FILE}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            data = os.read(fd, 4096)
+            data = os.read(fd, _LONGEST)
         finally:
             os.close(fd)
     except OSError:
         return None
-    if len(data) != _BEGAN.size + SIZE:
+    if len(data) < _BEGAN.size + SIZE:
         return None  # it runs, or the monitor was killed
     (began,) = _BEGAN.unpack_from(data)
     data = data[_BEGAN.size :]
@@ -187,4 +190,6 @@ def _read(store: Store) -> Ended | None:
     seconds, nanoseconds = _TIME.unpack_from(data, TIME)
     status = value << 8 if code == _CLD_EXITED else value | (_CORE if code == _CLD_DUMPED else 0)
     usage = Usage(user + user_micro / 1e6, system + system_micro / 1e6, largest)
-    return Ended(status, usage, seconds * _NANO + nanoseconds - began if began else None)
+    words = os.fsdecode(data[SIZE:]).split("\0")
+    copies = dict(zip(words[::2], words[1::2], strict=False))
+    return Ended(status, usage, seconds * _NANO + nanoseconds - began if began else None, copies)

@@ -286,8 +286,8 @@ def test_the_library_does_not_guess_when_the_monitor_was_killed(runtime: Runtime
 
 
 def test_the_program_of_the_monitor_is_sound() -> None:
-    for architecture in ("x86_64", "aarch64"):
-        problems = verify(monitor_program(architecture, 3, 4, 5))
+    for architecture, files in (("x86_64", ()), ("aarch64", ("/sys/fs/cgroup/a", "/sys/fs/cgroup/b"))):
+        problems = verify(monitor_program(architecture, 3, 4, 5, files))
         # What it runs is an executor, which is to have the control socket, and does the sweeping.
         assert len(problems) == 1 and "(execve, monitor)" in problems[0] and "not swept" in problems[0], problems
 

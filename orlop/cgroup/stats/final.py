@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _MICRO = 1_000
 _TICK = 10_000_000
+_OOM_CONTROL = "memory.oom_control"
 
 # Key: its place on version 1, on version 2.  Memory in bytes, times in nanoseconds.
 _FINAL: tuple[tuple[str, Source | None, Source | None], ...] = (
@@ -41,12 +42,32 @@ _OPERATIONS = (
 _ALWAYS = frozenset(("cpu_total", "cpu_user", "cpu_system"))
 
 
-def final(paths: Mapping[str, str]) -> dict[str, int]:
+def places(paths: Mapping[str, str]) -> tuple[str, ...]:
+    """The files that `final` reads, those first that nothing else can stand for."""
+    unified = tuple(paths) == ("",)
+    v1, v2 = (Reader(part) for part in _split(paths))
+    found: dict[str, None] = {}
+    if "memory" in paths:
+        found[f"{paths['memory']}/{_OOM_CONTROL}"] = None
+    for key, old, new in (*_FINAL, ("", *_BYTES[:2]), ("", *_OPERATIONS[:2])):
+        for source, reader in ((new, v2 if unified or key in _ALWAYS else None), (old, None if unified else v1)):
+            for name in source.names if source is not None and reader is not None else ():
+                directory = reader.directory(name) if reader is not None else None
+                if directory is not None:
+                    found[f"{directory}/{name}"] = None
+    return tuple(found)
+
+
+def _split(paths: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The directories of version 1, and that of version 2."""
+    return {name: path for name, path in paths.items() if name}, {"": paths[""]} if "" in paths else {}
+
+
+def final(paths: Mapping[str, str], copies: Mapping[str, str] | None = None) -> dict[str, int]:
     """Read the final numbers; what the kernel does not tell has no key.  Does not block, and never raises: an account
-    with a gap is better than none."""
+    with a gap is better than none.  `copies` of files, by path, serve where the cgroup is gone."""
     found: dict[str, int] = {}
-    v1 = Reader({name: path for name, path in paths.items() if name}, lenient=True)
-    v2 = Reader({"": paths[""]} if "" in paths else {}, lenient=True)
+    v1, v2 = (Reader(part, lenient=True, copies=copies) for part in _split(paths))
     unified = tuple(paths) == ("",)
     for key, old, new in _FINAL:
         value = _look(new, v2) if unified or key in _ALWAYS else None
@@ -60,7 +81,7 @@ def final(paths: Mapping[str, str]) -> dict[str, int]:
             for name, operation in zip(names, ("Read", "Write"), strict=True):
                 found[name] = sum(int(row["value"]) for row in rows if row["op"] == operation)
     if memory := paths.get("memory"):
-        kills = _kills(memory)
+        kills = _kills(memory, copies)
         if kills is not None:
             found["oom_kills"] = kills
     return found
@@ -84,9 +105,9 @@ def _rows(source: Source, reader: Reader) -> list[dict[str, int | str]] | None:
         return None
 
 
-def _kills(path: str) -> int | None:
+def _kills(path: str, copies: Mapping[str, str] | None = None) -> int | None:
     """Version 1 counts a kill in the very cgroup of who was killed, and not in those above it."""
-    own = _look(member("memory.oom_control", "oom_kill"), Reader({"": path}, lenient=True))
+    own = _look(member(_OOM_CONTROL, "oom_kill"), Reader({"": path}, lenient=True, copies=copies))
     if not isinstance(own, int):
         return None
     try:

@@ -52,12 +52,15 @@ class Reader:
     """The files of one cgroup, as they are at one moment.
 
     `directories` is controller to directory on version 1, {"": directory} on version 2; the part of a file's name
-    before its first dot is its controller.
+    before its first dot is its controller.  `copies`, by path, stand for files that are not there any more.
     """
 
-    __slots__ = ("_directories", "_read", "lenient")
+    __slots__ = ("_copies", "_directories", "_read", "lenient")
 
-    def __init__(self, directories: Mapping[str, str], *, lenient: bool = False) -> None:
+    def __init__(
+        self, directories: Mapping[str, str], *, lenient: bool = False, copies: Mapping[str, str] | None = None
+    ) -> None:
+        self._copies = copies or {}
         self._directories = directories
         self._read: dict[str, str | None] = {}
         self.lenient = lenient
@@ -82,7 +85,7 @@ class Reader:
         except OSError as error:
             code = error.errno or errno.EIO
             if code in _ABSENT or (self.lenient and code in files.PERMISSION):
-                return None
+                return self._copies.get(path)
             raise CgroupError(code, f"cannot read {path}: {files.reason(code)}", call="read", path=path) from None
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from orlop.cgroup.stats.final import final
+from orlop.cgroup.stats.final import final, places
 from tests.unit.cgroup.test_stats import V1, V2
 
 
@@ -73,3 +74,28 @@ def test_version_1_adds_the_kills_of_the_cgroups_below(tmp_path: Path) -> None:
     path = write(tmp_path / "memory", memory)
     write(tmp_path / "memory/below", {"memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"})
     assert final({"memory": path})["oom_kills"] == 3
+
+
+def test_copies_stand_for_the_files_of_a_cgroup_that_is_gone(v2: Mapping[str, str], tmp_path: Path) -> None:
+    names = places(v2)
+    assert {Path(name).name for name in names} == {
+        "memory.peak", "memory.events", "cpu.stat", "pids.peak", "pids.events", "io.stat",
+    }  # fmt: skip
+    copies = {name: Path(name).read_text() for name in names}
+    before = final(v2)
+    for file in Path(v2[""]).iterdir():
+        file.unlink()
+    assert final(v2) == {}
+    assert final(v2, copies) == before
+
+
+def test_on_version_1_copies_serve_too(tmp_path: Path) -> None:
+    names = ("memory", "cpu", "cpuacct", "pids", "blkio")
+    paths = {name: write(tmp_path / name, V1.get(name, {})) for name in names}
+    Path(paths["memory"], "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
+    before = final(paths)
+    assert before["oom_kills"] == 2 and before["cpu_user"] == 30_000_000
+    copies = {name: Path(name).read_text() for name in places(paths) if Path(name).exists()}
+    assert final({name: f"{tmp_path}/gone/{name}" for name in names}) == {}
+    shutil.rmtree(tmp_path)
+    assert final(paths, copies) == before
