@@ -22,7 +22,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.measure import MEASURES, Runtime, works
+from bench.measure import MEASURES, ONLY_ORLOP, Runtime, works
 from bench.table import table
 
 ONLY_CGROUP2 = "mount --make-rprivate / && umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup"
@@ -88,9 +88,10 @@ def figures(args: argparse.Namespace) -> dict[str, dict[str, float]]:
                 runtimes.append(Runtime(name, path, work))
         rows: dict[str, dict[str, float]] = {}
         for label, measure in MEASURES.items():
-            samples: dict[str, list[float]] = {runtime.name: [] for runtime in runtimes}
+            chosen = runtimes[:1] if label in ONLY_ORLOP else runtimes
+            samples: dict[str, list[float]] = {runtime.name: [] for runtime in chosen}
             for _ in range(args.runs + 1):
-                for runtime in runtimes:
+                for runtime in chosen:
                     samples[runtime.name].append(measure(runtime, bundle))
             rows[label] = {name: statistics.median(values[1:]) for name, values in samples.items()}
         return rows

@@ -90,8 +90,23 @@ def waiting_memory(runtime: Runtime, bundle: Path) -> float:
     name = new_id()
     runtime.call("create", "--bundle", bundle, name)
     try:
-        text = Path(f"/proc/{runtime.pid(name)}/smaps_rollup").read_text()
-        return float(next(line.split()[1] for line in text.splitlines() if line.startswith("Pss:")))
+        return _proportional(runtime.pid(name))
+    finally:
+        runtime.call("delete", "--force", name)
+
+
+def _proportional(pid: int) -> float:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return float(next(line.split()[1] for line in text.splitlines() if line.startswith("Pss:")))
+
+
+def monitor_memory(runtime: Runtime, bundle: Path) -> float:
+    """The same of the process that waits for the end of a detached container: the parent of that one's."""
+    name = new_id()
+    runtime.call("run", "--detach", "--monitor", "--bundle", bundle.parent / "waiting", name)
+    try:
+        status = Path(f"/proc/{runtime.pid(name)}/status").read_text()
+        return _proportional(int(next(line.split()[1] for line in status.splitlines() if line.startswith("PPid:"))))
     finally:
         runtime.call("delete", "--force", name)
 
@@ -101,4 +116,6 @@ MEASURES: dict[str, Callable[[Runtime, Path], float]] = {
     "create + start + delete (ms)": create_start_delete,
     "exec /bin/true (ms)": exec_true,
     "memory of a waiting container (KiB)": waiting_memory,
+    "memory of a monitor (KiB)": monitor_memory,
 }
+ONLY_ORLOP = frozenset(("memory of a monitor (KiB)",))

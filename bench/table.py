@@ -10,8 +10,9 @@ def table(title: str, rows: dict[str, dict[str, float]]) -> str:
     lines = [heads]
     for label, medians in rows.items():
         own = medians["orlop"]
-        ratios = [f"{own / medians[name]:.2f}" for name in others]
-        lines.append([label, f"{own:.1f}", *(f"{medians[name]:.1f}" for name in others), *ratios])
+        ratios = [f"{own / medians[name]:.2f}" if name in medians else "" for name in others]
+        figures = [f"{medians[name]:.1f}" if name in medians else "" for name in others]
+        lines.append([label, f"{own:.1f}", *figures, *ratios])
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     text = [
         "  ".join(

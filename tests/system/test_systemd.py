@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import subprocess
@@ -345,3 +346,16 @@ def test_a_bus_serves_where_the_private_socket_is_not_there(systemd: Runtime, bu
     )
     done = elsewhere.run(bundle.args("echo", "done"))
     assert done.stdout == "done\n"
+
+
+def test_a_lack_of_memory_is_told_however_quick_systemd_is(systemd: Runtime, bundle: Bundle) -> None:
+    need("memory")
+    bundle.set("linux.resources.memory", {"limit": 32 << 20, "swap": 32 << 20})
+    container = Container(systemd, bundle.shell("exec tail -c 300m /dev/zero >/dev/null"), systemd.new_id())
+    systemd("create", "--monitor", "-b", bundle.path, container.id)
+    with container.handle() as pidfd:
+        container.start()
+        wait(pidfd)
+    found = json.loads(systemd("delete", "--account", "-", container.id).stdout)
+    assert (found["reason"], found["signal"], found["oomKilled"]) == ("oom", 9, "init")
+    assert found["memoryPeak"] in (None, 32 << 20)
