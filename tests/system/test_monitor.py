@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import struct
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -231,6 +232,29 @@ def test_user_and_time_namespaces_have_a_monitor(runtime: Runtime, bundle: Bundl
     container = stopped(runtime, bundle.shell("exit 9"), runtime.new_id())
     assert ended(account(container)) == ("exit", 9, None, None)
     runtime("delete", container.id)
+
+
+def test_a_monitor_goes_with_descriptors_that_are_handed_on(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    source = place / "source"
+    source.mkdir()
+    bundle.bind(source, "/data").shell("echo said >&3; ls /proc/self/fd >&3; exit 4")
+    mounts = bundle.get("mounts")
+    assert isinstance(mounts, list)
+    for kind in ("uidMappings", "gidMappings"):
+        mounts[-1][kind] = [{"containerID": 0, "hostID": 1000, "size": 1000}]
+    bundle.write()
+    container = Container(runtime, bundle, runtime.new_id())
+    flags = ("--monitor", "--preserve-fds", "1", "--times", place / "times")
+    argv = runtime.command("create", *flags, "-b", bundle.path, container.id)
+    redirected = ["sh", "-c", 'exec "$@" 3>"$0"', str(place / "said"), *argv]
+    subprocess.run(redirected, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=PATIENCE)
+    with container.handle() as pidfd:
+        container.start()
+        wait(pidfd)
+    found = json.loads(runtime("delete", "--account", "-", container.id).stdout)
+    assert ended(found) == ("exit", 4, None, None)
+    assert (place / "said").read_text().split() == ["said", "0", "1", "2", "3", "4"]  # the last is the directory
+    assert (place / "times").stat().st_size > 0
 
 
 def test_a_hundred_with_a_monitor_at_the_same_time(runtime: Runtime, bundle: Bundle) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.system.agent import agent
 from tests.system.bundles import Bundle
-from tests.system.command import PATIENCE, Runtime
+from tests.system.command import PATIENCE, Runtime, wait
 from tests.system.snapshot import reap
 
 pytestmark = pytest.mark.usefixtures("clean_host")
@@ -109,3 +109,22 @@ def test_all_namespaces_of_a_users_container_can_be_joined(user: Call, home: Pat
         reap()  # until then the pid namespace cannot end
     finally:
         user(["delete", "--force", "one"])
+
+
+def test_a_users_container_may_have_a_monitor(runtime: Runtime, user: Call, home: Path) -> None:
+    if not runtime.is_orlop:
+        pytest.skip("a property of orlop")
+    change(home, "exit 7")
+    user(["create", "--monitor", "one"])
+    try:
+        pid = json.loads((home / "state/one/state.json").read_text())["init_process_pid"]
+        pidfd = os.pidfd_open(pid)
+        user(["start", "one"])
+        wait(pidfd)
+        os.close(pidfd)
+        user(["delete", "--account", "used.json", "one"])
+        found = json.loads((home / "used.json").read_text())
+        assert (found["reason"], found["exitCode"]) == ("exit", 7)
+        assert found["cpuTotal"] > 0 and found["wallTime"] > 0
+    finally:
+        reap()
