@@ -1,13 +1,14 @@
 # make            builds orlop in place: build/orlop, which can be called from anywhere, or linked to as `runc`
 # make demo       runs a container made of this machine's own /usr
 # make test       sets up what the tests need, then lints and tests
-# make lab        runs the tests of containers on another machine: LAB="command that runs one there" TESTS="files"
+# make lab        runs the tests of containers on another machine: LAB="command that runs one there", TESTS="files"
 #
 # A build takes gcc (or CC), make and a CPython of 3.11 or newer (or PYTHON), and no network.
 
 PYTHON ?= python3
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 VENV := build/venv
+LAB ?= lab run --timeout 590
 
 cpu := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 other_cpu := $(if $(filter x86_64,$(cpu)),aarch64,x86_64)
@@ -45,7 +46,7 @@ test: build $(VENV)/ready
 	$(VENV)/bin/python -m pytest
 
 lab: build $(VENV)/ready
-	tools/lab-tests.sh $(TESTS)
+	LAB='$(LAB)' $(VENV)/bin/python tools/lab_tests.py $(TESTS)
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check
