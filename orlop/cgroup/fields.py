@@ -209,7 +209,9 @@ def _bandwidth(section: Section) -> str | None:
 
 def _unified(files: Section, version: int) -> list[Write]:
     if version == 1:
-        raise ConfigError([Problem(f"{FIELD}.unified", "invalid configuration: cannot use unified on cgroup v1")])
+        message = "invalid configuration: cannot use unified on cgroup v1"
+        hint = "give the limits as memory, cpu, pids ... of linux.resources, or boot with cgroup v2"
+        raise ConfigError([Problem(f"{FIELD}.unified", message, hint)])
     found = []
     for file, value in files.items():
         field = f"{FIELD}.unified[{file}]"

@@ -8,6 +8,7 @@ from orlop.cgroup.fields import writes
 from orlop.check.fields import nearest
 from orlop.check.finding import Finding, error, warning
 from orlop.errors import ConfigError, OrlopError
+from orlop.host import resctrl
 from orlop.host.cgroups import layout
 from orlop.spec.tuning import number_list
 
@@ -29,7 +30,13 @@ def lacks(spec: Spec, root: str = "/") -> list[Finding]:
     """Everything that this host lacks; below `root` are its /proc and /sys, for tests."""
     found = [*_hooks(spec), *_namespaces(spec), *_net_devices(spec, root), *_limits(spec, root)]
     found += _resources(spec, layout(f"{root}proc", f"{root}sys/fs/cgroup"))
-    found += [*_processors(spec, root), *_huge_pages(spec, root), *_system_calls(spec), *_filesystems(spec, root)]
+    found += [
+        *_processors(spec, root),
+        *_huge_pages(spec, root),
+        *_cache_groups(spec, root),
+        *_system_calls(spec),
+        *_filesystems(spec, root),
+    ]
     return found
 
 
@@ -48,7 +55,7 @@ def _hooks(spec: Spec) -> Iterator[Finding]:
 def _namespaces(spec: Spec) -> Iterator[Finding]:
     for index, row in enumerate(spec.get("linux", {}).get("namespaces", [])):
         path = row.get("path")
-        if path and not os.path.lexists(path) and os.path.lexists(os.path.dirname(path)):
+        if path and not os.path.lexists(path) and visible(os.path.dirname(path)):
             hint = "make it first: it goes away with its last process unless it is mounted somewhere"
             why = "runtime-spec 1.3, config-linux.md#namespaces"
             yield error(f"linux.namespaces[{index}].path", f"{path} is not there", why=why, hint=hint)
@@ -115,8 +122,28 @@ def _processors(spec: Spec, root: str) -> Iterator[Finding]:
             yield error(field, f'"{text}" is no list: {wrong}', why="cpuset(7)", hint="write it like 0-3,7")
             continue
         if missing:
-            message = f"this host has no {what} {', '.join(map(str, missing[:8]))}"
+            message = f"this host has no {what} {_list(missing)}"
             yield error(field, message, why=file, hint=f"there are {online}")
+
+
+def _list(numbers: list[int]) -> str:
+    """Numbers in the kernel's way, 2-7,9."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1] = [parts[-1][0], number]
+        else:
+            parts.append([number])
+    return ",".join("-".join(map(str, part)) for part in parts)
+
+
+def _cache_groups(spec: Spec, root: str) -> Iterator[Finding]:
+    if spec.get("linux", {}).get("intelRdt"):
+        try:
+            resctrl.place(f"{root}proc")
+        except ConfigError as refusal:
+            for problem in refusal.problems:
+                yield error(problem.field, problem.message, why="/proc/self/mountinfo", hint=problem.hint)
 
 
 def _huge_pages(spec: Spec, root: str) -> Iterator[Finding]:
@@ -193,6 +220,13 @@ def _filesystems(spec: Spec, root: str) -> Iterator[Finding]:
             hint = f'did you mean "{near}"?' if near else f"load the module of {kind}, if there is one"
             message = f"this kernel has no file system {kind}"
             yield warning(f"mounts[{index}].type", message, why="/proc/filesystems", hint=hint)
+
+
+def visible(directory: str) -> bool:
+    """Tell whether what is missing in a directory is really missing, or only hidden from us."""
+    while not os.path.lexists(directory):
+        directory = os.path.dirname(directory) or "/"
+    return os.access(directory, os.X_OK)
 
 
 def _text(path: str) -> str:

@@ -70,9 +70,9 @@ def _kind(place: str, mount: Mount) -> Iterator[Finding]:
             message = "without the option bind or rbind this is no bind mount, and no file system is called so"
             yield warning(f"{place}.type", message, why=_WHY, hint='add "rbind" to the options')
         elif kind in ("", "none") and "remount" not in mount.get("options", []):
-            yield warning(
-                f"{place}.type", "a mount that is no bind mount needs a file system", why=_WHY, hint="set type"
-            )
+            hint = 'set type; or add "rbind" to the options' if mount.get("source") else "set type"
+            message = "a mount that is no bind mount needs a file system"
+            yield warning(f"{place}.type", message, why=_WHY, hint=hint)
     elif kind not in ("", "none", "bind", "rbind"):
         message = f'"{kind}" is not used: with "bind" or "rbind" this is a bind mount'
         yield warning(f"{place}.type", message, why=_WHY, hint='set it to "bind", or leave the option out')

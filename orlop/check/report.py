@@ -13,7 +13,8 @@ from copy import deepcopy
 from orlop.check.doubts import doubts
 from orlop.check.fields import Table, nearest, value_at
 from orlop.check.finding import ERROR, WARNING, Finding, error, warning
-from orlop.check.host import lacks
+from orlop.check.host import lacks, visible
+from orlop.check.remedies import complete
 from orlop.errors import ConfigError, OrlopError
 from orlop.runtime.explain import program
 from orlop.runtime.options import Options
@@ -62,6 +63,7 @@ def report(bundle: str, *, systemd: bool = False, rootless: bool | None = None) 
     for finding in findings:
         if finding.value is ... and not finding.field.startswith(_SECRETS):
             finding.value = value_at(document, finding.field)
+        complete(finding)
     return sorted(findings, key=lambda finding: _ORDER[finding.level])
 
 
@@ -145,16 +147,9 @@ def _sources(spec: Spec, bundle: str) -> Iterable[Finding]:
     for index, mount in enumerate(spec.get("mounts", [])):
         if {"bind", "rbind"} & {*mount.get("options", [])} and mount.get("source"):
             source = os.path.join(bundle, mount["source"])
-            if not os.path.lexists(source) and _visible(os.path.dirname(source)):
+            if not os.path.lexists(source) and visible(os.path.dirname(source)):
                 why, hint = "runtime-spec 1.3, config.md#mounts", "make it, or leave the mount out"
                 yield error(f"mounts[{index}].source", f"{source} is not there", why=why, hint=hint)
-
-
-def _visible(directory: str) -> bool:
-    """Tell whether what is missing in a directory is really missing, or only hidden from us."""
-    while not os.path.lexists(directory):
-        directory = os.path.dirname(directory)
-    return os.access(directory, os.X_OK)
 
 
 def _finding(problem: Problem, why: str) -> Finding:

@@ -72,14 +72,15 @@ def _mappings(_: Spec, linux: Linux, namespaces: dict[str, str]) -> Iterator[Pro
         yield from (Problem(f"linux.{field}", message) for field in given)
     elif not namespaces["user"] and not given:
         message = "user namespaces enabled, but no namespace path to join nor mappings to apply specified"
-        yield Problem("linux.uidMappings", message)
+        hint = 'add {"containerID": 0, "hostID": 100000, "size": 65536} or another line to it, and to gidMappings'
+        yield Problem("linux.uidMappings", message, hint)
 
 
 def _time(_: Spec, linux: Linux, namespaces: dict[str, str]) -> Iterator[Problem]:
     if linux.get("timeOffsets"):
         if "time" not in namespaces:
             message = "time namespace offsets specified, but time namespace isn't enabled in the config"
-            yield Problem("linux.timeOffsets", message)
+            yield Problem("linux.timeOffsets", message, 'add {"type": "time"} to linux.namespaces')
         elif namespaces["time"]:
             message = (
                 "time namespace enabled, but both namespace path and time offsets specified -- you may only provide one"
@@ -94,7 +95,14 @@ def _sysctl(_: Spec, linux: Linux, namespaces: dict[str, str]) -> Iterator[Probl
         for name in linux["sysctl"]:
             message = sysctl_problem(name, namespaces)
             if message:
-                yield Problem(f'linux.sysctl["{name}"]', message)
+                hint = None
+                if "hosts ipc" in message or "host network" in message:
+                    hint = (
+                        f"add a namespace of the type {'ipc' if 'ipc' in message else 'network'}, or set it on the host"
+                    )
+                elif "separate" in message:
+                    hint = "set it on the host: all containers share it"
+                yield Problem(f'linux.sysctl["{name}"]', message, hint)
 
 
 def _net_devices(_: Spec, linux: Linux, namespaces: dict[str, str]) -> Iterator[Problem]:
@@ -124,9 +132,9 @@ def _user(spec: Spec, linux: Linux, namespaces: dict[str, str]) -> Iterator[Prob
         ("gid", user.get("gid", 0), linux.get("gidMappings", [])),
     )
     for field, number, maps in ids:
-        if not mapped(number, maps):
+        if not mapped(number, maps) and (linux.get("uidMappings") or linux.get("gidMappings")):  # else told already
             message = f"cannot set{field} to unmapped {field} {number} in user namespace"
-            yield Problem(f"process.user.{field}", message)
+            yield Problem(f"process.user.{field}", message, f"have a line of linux.{field}Mappings cover it")
 
 
 _NAMESPACES = "linux.namespaces"

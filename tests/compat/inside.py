@@ -33,15 +33,22 @@ section write; touch /written 2>&1 && rm /written; touch /srv/written 2>&1 && rm
 # What differs in every container, see docs/differences.md: what lines of mountinfo say behind the device, and what is
 # compared in their place.  Any other mask than these is a difference.
 Rules = tuple[tuple[str, str], ...]
+_PEERS = r"(?: (?:shared|master):\d+)*"
 RUNC: Rules = (
-    (r"/ (\S+) ro,relatime - tmpfs tmpfs ro(?:,size=4k,nr_inodes=\d)?(?:,uid=\d+,gid=\d+)?$", r"masked directory \1"),
-    (r"/null (\S+) \S+ - (?:tmpfs tmpfs rw,size=65536k,mode=755|devtmpfs \S+ rw,).*", r"masked file \1"),
-    (r"(/ /sys ro,\S+ - sysfs sysfs) ro", r"\1 rw"),
-    (r"(/ /sys/fs/cgroup) rw,(\S+ - tmpfs \S+ rw,mode=755.*)", r"\1 ro,\2"),
+    (
+        rf"/ (\S+) ro,relatime{_PEERS} - tmpfs tmpfs ro(?:,size=4k,nr_inodes=\d)?(?:,uid=\d+,gid=\d+)?$",
+        r"masked directory \1",
+    ),
+    (rf"/null (\S+) \S+{_PEERS} - (?:tmpfs tmpfs rw,size=65536k,mode=755|devtmpfs \S+ rw,).*", r"masked file \1"),
+    (rf"(/ /sys ro,\S+{_PEERS} - sysfs sysfs) ro", r"\1 rw"),
+    (rf"(/ /sys/fs/cgroup) rw,(\S+{_PEERS} - tmpfs \S+ rw,mode=755.*)", r"\1 ro,\2"),
 )
 ORLOP: Rules = (
-    (r"/ (\S+) ro,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw,size=4k,nr_inodes=2.*", r"masked directory \1"),
-    (r"/null (\S+) \S+ - devtmpfs \S+ rw,.*", r"masked file \1"),
+    (
+        rf"/ (\S+) ro,nosuid,nodev,noexec,relatime{_PEERS} - tmpfs tmpfs rw,size=4k,nr_inodes=2.*",
+        r"masked directory \1",
+    ),
+    (rf"/null (\S+) \S+{_PEERS} - devtmpfs \S+ rw,.*", r"masked file \1"),
 )
 
 

@@ -254,6 +254,42 @@ def test_what_cannot_run_here_is_an_error_with_its_reason(case: str, maker: Make
     assert found.why
 
 
+REMEDIES: dict[str, tuple[str, object, str]] = {
+    "a size in words": ("linux/resources/memory", {"limit": "64M"}, "write 67108864, without quotes"),
+    "a number in quotes": ("linux/resources/pids", {"limit": "5"}, "write 5, without quotes"),
+    "a whole number with a fraction": ("linux/resources/pids", {"limit": 5.0}, "write 5"),
+    "a command line": ("process/args", "sleep 10", 'write ["sleep", "10"]'),
+    "a number for a text": ("linux/sysctl", {"net.ipv4.ip_forward": 1}, 'write "1"'),
+    "a boolean in quotes": ("process/terminal", "False", "write false, without quotes"),
+    "a variable without a value": ("process/env", ["DEBUG"], "write NAME=VALUE"),
+    "a limit without its prefix": (
+        "process/rlimits",
+        [{"type": "NOFILE", "soft": 1, "hard": 1}],
+        'did you mean "RLIMIT_NOFILE"? known: RLIMIT_CPU',
+    ),
+    "a namespace in short": ("linux/namespaces/1/type", "net", 'did you mean "network"?'),
+    "a misspelled propagation": ("linux/rootfsPropagation", "rshard", 'did you mean "rshared"?'),
+    "no mappings": ("linux/namespaces/1", {"type": "user"}, "to it, and to gidMappings"),
+    "a sysctl of the host": ("linux/sysctl", {"kernel.panic": "1"}, "all containers share it"),
+    "offsets without a namespace": ("linux/timeOffsets", {"monotonic": {"secs": 1}}, 'add {"type": "time"}'),
+    "a cache where there is none": ("linux/intelRdt", {"closID": "x"}, "mount it"),
+}
+
+
+@pytest.mark.parametrize("case", REMEDIES)
+def test_an_error_has_the_remedy_that_follows_from_its_value(case: str, maker: Maker) -> None:
+    place, value, remedy = REMEDIES[case]
+    found = [finding for finding in maker.put(place, value).report() if finding.level == "error"]
+    if case == "a cache where there is none" and not found:
+        pytest.skip("needs a host with no resctrl")
+    assert [finding for finding in found if remedy in (finding.hint or "")] == found[:1], found
+
+
+def test_processors_are_told_in_the_kernels_way(maker: Maker) -> None:
+    found = maker.put("linux/resources/cpu", {"cpus": "5000-5009,6000"}).report()
+    assert "no processor 5000-5009,6000" in found[0].message
+
+
 def test_a_misspelled_root_is_found(maker: Maker) -> None:
     assert maker.put("root/path", "rootfz").of("root.path", "error")[0].hint == 'did you mean "rootfs"?'
 
