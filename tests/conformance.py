@@ -43,7 +43,7 @@ FIELDS = {
     "linux.uidMappings": "system/test_namespaces.py::test_a_user_namespace_has_the_maps_of_the_config",
     "linux.gidMappings": "system/test_namespaces.py::test_a_user_namespace_has_the_maps_of_the_config",
     "linux.sysctl": "system/test_identity.py::test_a_sysctl*",
-    "linux.resources": "system/test_resources.py::test_a_field_is_in_its_file",
+    "linux.resources": "system/test_resources.py::test_a_field_is_in_its_file_and_follows_an_update",
     "linux.resources.devices": "system/test_mounts.py::test_the_device_rules_are_in_force",
     "linux.resources.memory.kernel": _IGNORED,
     "linux.resources.memory.kernelTCP": _IGNORED,

@@ -26,7 +26,7 @@ _DEVICES = (
     "throttleReadIOPSDevice",
     "throttleWriteIOPSDevice",
 )
-_FIXED = ("devices", "hugepageLimits", "network", "rdma")
+_FIXED = ("devices", "hugepageLimits", "network", "rdma", "memory.swappiness", "memory.disableOOMKiller")
 
 
 def merged(before: Resources | None, change: Resources) -> dict[str, object]:
@@ -52,8 +52,13 @@ def merged(before: Resources | None, change: Resources) -> dict[str, object]:
 
 
 def ignored(before: Resources | None, change: Resources) -> list[str]:
-    """Return the sections that ask for something else than what there is, and that no update changes."""
-    return [name for name in _FIXED if change.get(name) and change[name] != (before or {}).get(name)]
+    """Return what asks for something else than there is, and that no update changes."""
+    return [name for name in _FIXED if (asked := _member(change, name)) and asked != _member(before, name)]
+
+
+def _member(resources: Resources | None, name: str) -> object:
+    section, _, key = name.partition(".")
+    return _section(resources, section).get(key) if key else (resources or {}).get(section)
 
 
 def _bandwidth(section: dict[str, object], new: Mapping[str, object]) -> None:

@@ -52,8 +52,10 @@ def root(workshop: Path) -> Root:
 
 
 @pytest.fixture(scope="session")
-def runtime(workshop: Path) -> Runtime:
-    return Runtime(default_argv(), workshop / "state", f"orlop-test-{os.getpid()}")
+def runtime(workshop: Path, request: pytest.FixtureRequest) -> Runtime:
+    """The command.  With limits.DRIVERS a test has it once for each driver of cgroups."""
+    flags = ["--systemd-cgroup"] if getattr(request, "param", "") == "systemd" else []
+    return Runtime([*default_argv(), *flags], workshop / "state", f"orlop-test-{os.getpid()}")
 
 
 @pytest.fixture

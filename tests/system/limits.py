@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from orlop.host.cgroups import layout
 from tests.system.command import Container
 
 UNIFIED = layout().unified
+_SYSTEMD = pytest.mark.skipif(not os.path.isdir("/run/systemd/system"), reason="lab only: needs a running systemd")
+DRIVERS = pytest.mark.parametrize("runtime", ["cgroupfs", pytest.param("systemd", marks=_SYSTEMD)], indirect=True)
 
 
 def cgroup_file(container: Container, controller: str, name: str) -> Path:

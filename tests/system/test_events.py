@@ -15,12 +15,14 @@ import pytest
 from orlop.host.cgroups import layout
 from tests.system.bundles import Bundle
 from tests.system.command import PATIENCE, Container, Runtime, error_line, wait
-from tests.system.limits import need
+from tests.system.limits import DRIVERS, need
 
-pytestmark = pytest.mark.usefixtures("clean_host")
+pytestmark = [pytest.mark.usefixtures("clean_host"), DRIVERS]
 
 UNIFIED = layout().unified
 MEGABYTE = 1 << 20
+SETTLED = ("shmem", "file_mapped", "file_dirty", "file_writeback", "unevictable")  # in memory.stat of a frozen cgroup
+IO = {"Read": "rbytes", "Write": "wbytes"}
 HOG = "tail -c 300m /dev/zero >/dev/null"  # keeps as much as it is told to
 
 
@@ -70,14 +72,49 @@ def test_statistics_are_what_the_files_say(runtime: Runtime, bundle: Bundle) -> 
         raw = data["memory"]["raw"]
         assert isinstance(raw, dict)
         assert list(raw) == sorted(line.split()[0] for line in lines)
+        if UNIFIED:
+            counted = dict(line.split() for line in lines)
+            assert {name: str(raw[name]) for name in SETTLED} == {name: counted[name] for name in SETTLED}
         total = data["cpu"]["usage"]["total"]  # type: ignore[index]
         if UNIFIED:
             stat = dict(line.split() for line in cgroup_file(container, "cpu.stat").read_text().splitlines())
             assert total == 1000 * int(stat["usage_usec"])
+            used = data["cpu"]["usage"]
+            assert isinstance(used, dict)
+            assert (used["user"], used["kernel"]) == (1000 * int(stat["user_usec"]), 1000 * int(stat["system_usec"]))
             assert [set(data[name]["psi"]) for name in ("cpu", "memory", "blkio")] == [{"some", "full"}] * 3  # type: ignore[call-overload]
         else:
             assert total == int(cgroup_file(container, "cpuacct.usage").read_text())
             assert set(data["cpuset"]["cpus"]) <= set(os.sched_getaffinity(0))  # type: ignore[call-overload]
+        runtime("resume", container.id)
+
+
+def test_input_and_output_and_huge_pages_are_what_the_files_say(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    need("blkio", "hugetlb")
+    with open(place / "file", "wb") as file:
+        file.write(os.urandom(MEGABYTE))
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    bundle.bind(place, "/mnt").args("sleep", "1000")
+    with runtime.running(bundle) as container:
+        container.exec("sh", "-c", "cat /mnt/file >/dev/null")
+        runtime("pause", container.id)
+        data = statistics(container)
+        found: set[tuple[object, ...]] = set()
+        wanted: set[tuple[object, ...]] = set()
+        rows = data["blkio"].get("ioServiceBytesRecursive", [])
+        assert isinstance(rows, list)
+        if UNIFIED:
+            for line in cgroup_file(container, "io.stat").read_text().splitlines():
+                device, *pairs = line.split()
+                numbers = dict(pair.split("=") for pair in pairs)
+                wanted |= {(device, name, int(numbers[key])) for name, key in IO.items() if key in numbers}
+            found = {(f"{row.get('major', 0)}:{row.get('minor', 0)}", row["op"], row.get("value", 0)) for row in rows}
+            assert found == wanted
+        for size, used in data["hugetlb"].items():
+            assert isinstance(used, dict)
+            name = f"hugetlb.{size}.rsvd.{'current' if UNIFIED else 'usage_in_bytes'}"
+            assert used.get("usage", 0) == int(cgroup_file(container, name).read_text())
         runtime("resume", container.id)
 
 
@@ -89,6 +126,8 @@ def test_a_busy_loop_under_a_quota_is_throttled(runtime: Runtime, bundle: Bundle
         throttling = statistics(container)["cpu"]["throttling"]
         assert isinstance(throttling, dict)
         assert 0 < throttling["throttledPeriods"] <= throttling["periods"]  # not the time: a busy host takes it anyway
+        stat = dict(line.split() for line in cgroup_file(container, "cpu.stat").read_text().splitlines())
+        assert throttling["throttledPeriods"] == int(stat["nr_throttled"])
 
 
 class Stream:

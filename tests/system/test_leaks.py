@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from orlop.host.cgroups import layout
 from orlop.runtime.options import Options
 from orlop.runtime.run import run
 from tests.system.bundles import Bundle
 from tests.system.command import PATIENCE, Runtime
+from tests.system.limits import DRIVERS
 from tests.system.snapshot import children
 
 pytestmark = pytest.mark.usefixtures("clean_host")
+CYCLES = int(os.environ.get("ORLOP_TEST_CYCLES", "20"))
 
 
 @pytest.mark.slow
@@ -30,6 +33,23 @@ def test_a_thousand_containers_in_a_row(runtime: Runtime, bundle: Bundle) -> Non
             size = resident()
     assert resident() - size < 2048, "memory grows with each container"
     assert [name for _, name, _ in children()] == []
+
+
+@DRIVERS
+def test_many_containers_leave_no_cgroup_no_unit_and_no_directory(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.args("sleep", "1000")
+    error = ""
+    for _ in range(CYCLES):
+        name = runtime.new_id()
+        error += runtime("create", "-b", bundle.path, name).stderr
+        error += runtime("delete", "--force", name).stderr
+    assert error == ""
+    assert os.listdir(runtime.root) == []
+    mounts = {row.mount for row in layout().hierarchies}
+    assert [path for mount in mounts for path, *_ in os.walk(mount) if runtime.marker in path] == []
+    if "--systemd-cgroup" in runtime.argv:
+        argv = ["systemctl", "list-units", "--all", "--no-legend", f"*{runtime.marker}*"]
+        assert subprocess.run(argv, check=True, capture_output=True, text=True).stdout == ""
 
 
 def resident() -> int:

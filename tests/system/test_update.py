@@ -10,9 +10,9 @@ import pytest
 
 from tests.system.bundles import Bundle
 from tests.system.command import Container, Runtime, error_line
-from tests.system.limits import UNIFIED, cgroup_file, disk, need, value
+from tests.system.limits import DRIVERS, UNIFIED, cgroup_file, disk, need, value
 
-pytestmark = pytest.mark.usefixtures("clean_host")
+pytestmark = [pytest.mark.usefixtures("clean_host"), DRIVERS]
 
 LIMIT = "memory.max" if UNIFIED else "memory.limit_in_bytes"
 RESERVATION = "memory.low" if UNIFIED else "memory.soft_limit_in_bytes"

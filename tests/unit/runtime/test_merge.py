@@ -91,3 +91,11 @@ def test_device_rules_huge_pages_network_and_rdma_stay_and_a_wish_to_change_them
     change: dict[str, object] = {"devices": before["devices"], "network": {"classID": 2}, "rdma": {}}
     assert merged(before, change) == {**before, "cpu": {"quota": 0, "period": 0}}
     assert ignored(before, change) == ["network"]
+
+
+def test_how_memory_is_swapped_and_what_its_lack_does_stay_and_a_wish_to_change_them_is_told() -> None:
+    before: dict[str, object] = {"memory": {"limit": 5, "swappiness": 7}}
+    change: dict[str, object] = {"memory": {"limit": 6, "swappiness": 9, "disableOOMKiller": True}}
+    assert merged(before, change)["memory"] == {"limit": 6, "swappiness": 7}
+    assert ignored(before, change) == ["memory.swappiness", "memory.disableOOMKiller"]
+    assert ignored(before, before) == []
