@@ -24,6 +24,7 @@ from pathlib import Path
 
 from bench.measure import MEASURES, ONLY_ORLOP, Runtime, works
 from bench.table import table
+from tests.system.seccomp_profile import engine_profile
 
 ONLY_CGROUP2 = "mount --make-rprivate / && umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup"
 HERE = Path(__file__).resolve().parent.parent
@@ -114,6 +115,10 @@ def make_bundle(work: Path, orlop: str) -> Path:
     shutil.copytree(bundle, work / "waiting", symlinks=True)
     config["process"]["args"] = ["/bin/sleep", "1000"]
     (work / "waiting/config.json").write_text(json.dumps(config))
+    shutil.copytree(bundle, work / "filtered", symlinks=True)
+    config["process"]["args"] = ["/bin/true"]
+    config["linux"]["seccomp"] = engine_profile()
+    (work / "filtered/config.json").write_text(json.dumps(config))
     return bundle
 
 

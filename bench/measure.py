@@ -56,6 +56,11 @@ def run(runtime: Runtime, bundle: Path) -> float:
     return runtime.call("run", "--bundle", bundle, new_id())
 
 
+def seccomp_profile(runtime: Runtime, bundle: Path) -> float:
+    """What a profile of the size of an engine's adds to a run: the difference of two, one right after the other."""
+    return run(runtime, bundle.parent / "filtered") - run(runtime, bundle)
+
+
 def create_start_delete(runtime: Runtime, bundle: Path) -> float:
     """The three commands; the container's end in between is not counted."""
     name = new_id()
@@ -115,6 +120,7 @@ MEASURES: dict[str, Callable[[Runtime, Path], float]] = {
     "run /bin/true (ms)": run,
     "create + start + delete (ms)": create_start_delete,
     "exec /bin/true (ms)": exec_true,
+    "added by a seccomp profile (ms)": seccomp_profile,
     "memory of a waiting container (KiB)": waiting_memory,
     "memory of a monitor (KiB)": monitor_memory,
 }

@@ -155,7 +155,7 @@ def set_capabilities(c: Construction) -> None:
                 b.do("prctl", linux.PR_CAP_AMBIENT, linux.PR_CAP_AMBIENT_RAISE, number, 0, 0, ignore=(EPERM, EINVAL))
 
 
-_CAPSET_HINTS = {EPERM: "a capability is asked for that the runtime itself does not have"}
+_CAPSET_HINTS = {EPERM: "what is effective must be permitted, and what is permitted the runtime itself must have"}
 
 
 def no_new_privileges(c: Construction) -> None:

@@ -123,6 +123,26 @@ def test_no_flipped_bit_goes_unnoticed(kept: Kept) -> None:
             checked(kept.key, flipped(data, at))
 
 
+def test_no_truncated_entry_is_used(kept: Kept) -> None:
+    data = kept.entry.read_bytes()
+    for length in range(len(data)):
+        with pytest.raises(ValueError, match="damaged"):
+            checked(kept.key, data[:length])
+
+
+def test_a_good_filter_of_another_profile_is_not_used(kept: Kept) -> None:
+    other: Seccomp = {**PROFILE, "defaultErrnoRet": 38}
+    kept.cache.put(other, kept.library, PROGRAM[8:])
+    (kept.directory / entry_name(entry_key(other, kept.library))).rename(kept.entry)
+    assert kept.cache.get(PROFILE) is None
+
+
+def test_a_directory_that_is_a_link_is_not_used(kept: Kept) -> None:
+    away = kept.directory.rename(kept.directory.parent / "away")
+    kept.directory.symlink_to(away)
+    assert kept.cache.get(PROFILE) is None
+
+
 def test_an_entry_under_another_name_is_not_used(kept: Kept) -> None:
     other: Seccomp = {**PROFILE, "defaultErrnoRet": 38}
     kept.entry.rename(kept.directory / entry_name(entry_key(other, kept.library)))
