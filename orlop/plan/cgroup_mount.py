@@ -45,6 +45,8 @@ def _version_2(c: Construction, index: int, mount: Mount, options: MountOptions)
     if "cgroup" in c.namespaces:
         fs = b.get("fsopen", "cgroup2", linux.FSOPEN_CLOEXEC)
         again = {EPERM: refused, EBUSY: refused}
+        if mount.get("source"):  # what is shown as the source
+            b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "source", mount["source"], 0)
         b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0, on=again)
         b.do("fsmount", fs, linux.FSMOUNT_CLOEXEC, options.on, on=again, result=tree.number)
         b.close(fs)
