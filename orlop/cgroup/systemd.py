@@ -22,7 +22,7 @@ from orlop.cgroup.base import Cgroup
 from orlop.cgroup.v1 import CgroupV1
 from orlop.cgroup.v2 import CgroupV2
 from orlop.errors import CgroupError, ConfigError, OrlopError, Problem
-from orlop.host.dbus import BusError, CallError
+from orlop.host.dbus import BusError, CallError, SilentError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,14 +111,20 @@ class Unit:
             return  # systemd drops a scope without processes by itself, as soon as it is there again
         try:
             manager.stop(self.name)
+        except SilentError as error:  # not to be waited for a second time
+            raise self._refused("stop", error) from None
         except BusError as error:
+            self._forget(manager)
             raise self._refused("stop", error) from None
         finally:
             self.started = False
-            try:
-                manager.forget(self.name)
-            except BusError:
-                pass
+        self._forget(manager)
+
+    def _forget(self, manager: Manager) -> None:
+        try:
+            manager.forget(self.name)
+        except BusError:
+            pass
 
     def attach(self, below: str, pid: int) -> None:
         """Move a process into it.  Raises CgroupError."""

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import select
 import time
-from _socket import AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_STREAM, socket
+from _socket import AF_UNIX, MSG_NOSIGNAL, SO_SNDTIMEO, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET, socket
+from _struct import pack
 
 from orlop.errors import OrlopError
 from orlop.host.dbus_wire import (
@@ -76,12 +77,13 @@ class Bus:
         self._signals: list[Message] = []
         try:
             deadline = time.monotonic() + patience
-            self.socket.settimeout(patience)
+            # Not a timeout of Python's: with that, a peer whose queue is full refuses at once.
+            self.socket.setsockopt(SOL_SOCKET, SO_SNDTIMEO, pack("@ll", int(patience), int(patience % 1 * 1e6)))
             self.socket.connect(address)
             self._authenticate(deadline)
             if not private:
                 self.call(BUS, "/org/freedesktop/DBus", BUS, "Hello", patience=patience)
-        except TimeoutError:
+        except BlockingIOError:
             self.close()
             raise self._silent() from None
         except OSError as error:
@@ -163,7 +165,7 @@ class Bus:
     def _send(self, data: bytes) -> None:
         try:
             self.socket.sendall(data, MSG_NOSIGNAL)
-        except TimeoutError:
+        except BlockingIOError:
             raise self._silent() from None
         except OSError as error:
             raise self._closed() from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from orlop import system as os
-from orlop.host.dbus import PATIENCE, Bus, BusError, CallError, unix_addresses
+from orlop.host.dbus import PATIENCE, Bus, BusError, CallError, SilentError, unix_addresses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,6 +145,9 @@ def connect(session_bus: str | None = None, runtime_directory: str | None = None
     for address, private in _users(session_bus, runtime_directory) if user else _hosts():
         try:
             return Manager(Bus(address, private=private), user=user)
+        except SilentError as error:
+            failure = error
+            break  # it is busy or hangs, and would be as silent behind a bus
         except BusError as error:
             failure = error
     if user:

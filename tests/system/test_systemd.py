@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from orlop.host.cgroups import layout
 from tests.system.bundles import Bundle
-from tests.system.command import Container, Runtime, default_argv, error_line, wait
+from tests.system.command import PATIENCE, Container, Runtime, default_argv, error_line, wait
 
 pytestmark = [
     pytest.mark.usefixtures("clean_host"),
@@ -326,6 +327,33 @@ def test_a_systemd_that_cannot_be_reached_is_told(systemd: Runtime, bundle: Bund
     done = elsewhere.run(bundle, status=1)
     said = error_line(done)
     assert "cannot reach systemd: cannot connect to /run/dbus/system_bus_socket: no such file or directory" in said
+
+
+@pytest.mark.slow
+def test_a_systemd_that_does_not_answer_is_told_in_time_and_keeps_nobody_else_waiting(
+    systemd: Runtime, runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    silent = place / "private"
+    hide = "mount -t tmpfs none /run/systemd && mkdir /run/systemd/system && touch /run/systemd/private"
+    hide += f" && mount --bind {silent} /run/systemd/private"
+    name = systemd.new_id()
+    argv = ["unshare", "--mount", "sh", "-c", hide + ' && exec "$@"', "sh"]
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(silent))
+        listener.listen()
+        command = [*argv, *systemd.command("create", "-b", str(bundle.path), name)]
+        stuck = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            assert select.select([listener], [], [], PATIENCE)[0]  # from now on it waits
+            assert runtime.run(bundle.args("echo", "other")).stdout == "other\n"
+            assert stuck.poll() is None
+            _, said = stuck.communicate(timeout=3 * PATIENCE)
+        finally:
+            stuck.kill()
+            stuck.wait()
+    assert stuck.returncode == 1
+    assert "cannot reach systemd: /run/systemd/private does not answer" in said
+    assert units(name) == []
 
 
 def test_a_bus_serves_where_the_private_socket_is_not_there(systemd: Runtime, bundle: Bundle) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from orlop.host import dbus_wire as wire
 from orlop.host import systemd
-from orlop.host.dbus import Bus, BusError, CallError, unix_addresses
+from orlop.host.dbus import Bus, BusError, CallError, SilentError, unix_addresses
 from orlop.host.systemd import Manager
 
 TYPE_CHECKING = False
@@ -235,6 +235,16 @@ def test_a_peer_that_is_silent_is_told(tmp_path: Path) -> None:
         listener.listen()
         with pytest.raises(BusError, match=r"socket does not answer$"):
             Bus(str(tmp_path / "socket"), patience=0.05)
+
+
+def test_a_peer_whose_queue_is_full_is_waited_for_and_told(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+        listener.bind(path)
+        listener.listen(0)
+        first.connect(path)
+        with pytest.raises(SilentError, match=r"socket does not answer$"):
+            Bus(path, patience=0.05)
 
 
 def test_a_socket_that_is_not_there_or_dead_is_told(tmp_path: Path) -> None:
