@@ -49,6 +49,10 @@ ORLOP: Rules = (
         r"masked directory \1",
     ),
     (rf"/null (\S+) \S+{_PEERS} - devtmpfs \S+ rw,.*", r"masked file \1"),
+    (
+        rf"(/ /sys ro,\S+{_PEERS} - sysfs sysfs) ro",
+        r"\1 rw",
+    ),  # the file system is the host's without a network namespace
 )
 
 
