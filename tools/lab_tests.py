@@ -34,7 +34,7 @@ exec python3 -m pytest -q -p no:cacheprovider -p tests.batch "$@"
 TOLD = re.compile(r"lab: (\w+) ('.*'|\".*\"): ('.*'|\".*\")$")
 # The tests, and how LAB is to be called for them; those of an ordinary user are skipped by root.
 PARTS: tuple[tuple[str, list[str], list[str]], ...] = (
-    ("root", [], ["tests/system"]),
+    ("root", [], ["tests/system", "tests/compat"]),
     ("user", ["--user"], ["tests/system/test_rootless_cgroup.py"]),
 )
 
