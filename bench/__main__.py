@@ -6,7 +6,7 @@ Every figure is a median over rounds in which all runtimes take turns, so that a
 to all.  What to look at are the ratios.  Needs root.
 
 crun refuses hosts with both cgroup versions, so a second table is made in a mount namespace of its own, in which only
-cgroup2 is mounted.
+cgroup2 is mounted.  Where systemd runs, another one is made with its driver.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def main() -> int:
     if hybrid:
         tables["cgroup v1 and v2, as on this host"] = figures(args)
     tables["cgroup v2 only"] = in_cgroup2(args) if hybrid else figures(args)
+    if Path("/run/systemd/system").is_dir():
+        tables["the systemd driver"] = figures(args, "--systemd-cgroup")
     for title, rows in tables.items():
         print(table(title, rows))
     report["figures"] = tables
@@ -78,15 +80,15 @@ def in_cgroup2(args: argparse.Namespace) -> dict[str, dict[str, float]]:
     return found
 
 
-def figures(args: argparse.Namespace) -> dict[str, dict[str, float]]:
+def figures(args: argparse.Namespace, *flags: str) -> dict[str, dict[str, float]]:
     """Measure → runtime → median: milliseconds, or KiB for memory."""
     with tempfile.TemporaryDirectory(prefix="orlop-bench-") as work:
         bundle = make_bundle(Path(work), args.orlop)
-        runtimes = [Runtime("orlop", args.orlop, work)]
+        runtimes = [Runtime("orlop", args.orlop, work, *flags)]
         for name in ("runc", "crun"):
             path = shutil.which(name)
-            if path and works(Runtime(name, path, work), bundle):
-                runtimes.append(Runtime(name, path, work))
+            if path and works(Runtime(name, path, work, *flags), bundle):
+                runtimes.append(Runtime(name, path, work, *flags))
         rows: dict[str, dict[str, float]] = {}
         for label, measure in MEASURES.items():
             chosen = runtimes[:1] if label in ONLY_ORLOP else runtimes

@@ -15,9 +15,9 @@ _ids = itertools.count()
 class Runtime:
     """A runtime's command, with a root of its own."""
 
-    def __init__(self, name: str, path: str, work: str) -> None:
+    def __init__(self, name: str, path: str, work: str, *flags: str) -> None:
         self.name = name
-        self.command = [path, "--root", f"{work}/state-{name}"]
+        self.command = [path, "--root", f"{work}/state-{name}", *flags]
 
     def call(self, *words: str | Path) -> float:
         """Milliseconds from start to end.  Raises RuntimeError when it fails."""
