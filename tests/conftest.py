@@ -21,6 +21,7 @@ EXPECTED = (
     "this kernel",  # ... does not account swap
     "the host's cgroup has no real-time bandwidth",
     "slow",
+    "engines",  # tests/engines: a Docker of its own, only with ORLOP_ENGINES=1
 )
 
 

@@ -165,7 +165,8 @@ def execute(c: Construction, found: Register, home_entry: int | None) -> None:
 
 def _tell_of_failure(c: Construction, found: Register, argv: int, envp: int) -> None:
     """After `create` nobody listens any more: what keeps the program from running goes to the standard error of the
-    container, where engines keep it for `docker logs`; the words are runc's."""
+    container, where engines keep it for `docker logs`.  The words are runc's; what must be looked at follows them: that
+    the program itself is there was found out before `create` ended."""
     b = c.b
     program = (c.process.get("args") or [""])[0]
     labels = {error: Label() for error in _TOLD}
@@ -178,7 +179,11 @@ def _tell_of_failure(c: Construction, found: Register, argv: int, envp: int) -> 
         b.do("exit_group", NOT_EXECUTED)
 
 
-_TOLD = {ENOENT: "no such file or directory", EACCES: "permission denied", ENOEXEC: "exec format error"}
+_TOLD = {
+    ENOENT: "no such file or directory (its interpreter: the one of its #! line, or of its ELF header)",
+    EACCES: "permission denied",
+    ENOEXEC: "exec format error (no #! line, and no program for this machine's architecture)",
+}
 _HINTS = {
     ENOENT: "the program, or the interpreter that its first line or its ELF header names, is not in the container",
     EACCES: "the program is not executable for the user of the process, or lies on a mount with noexec",

@@ -40,7 +40,8 @@ def failure(program: Program, event: Event) -> KernelError:
         )
     if op.name == "move_mount" and event.value == errno.EINVAL and purpose.field.startswith("mounts["):
         # Docker looks for "not a directory", and asks then whether a directory is mounted onto a file.
-        reason += ": the place to mount on is a directory, and the source is not a directory"
+        # ("is a directory" would make its exit status 126, which is that of a command.)
+        reason += ": the source is not a directory, and the place to mount on is one"
         hint = "mount a directory there, or choose another destination"
     what = "=".join(_strings(program, op)) if op.name == "fsconfig" else path
     call = f"{op.name} {what}" if what else op.name

@@ -22,7 +22,11 @@ pytestmark = pytest.mark.usefixtures("clean_host")
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [("#!/nowhere/shell\n", "no such file or directory"), ("nothing", "exec format error")]
+    ("content", "reason"),
+    [
+        ("#!/nowhere/shell\n", "no such file or directory (its interpreter"),
+        ("nothing", "exec format error (no #! line"),
+    ],
 )
 def test_after_create_the_container_itself_tells_that_its_program_cannot_run(
     runtime: Runtime, bundle: Bundle, place: Path, content: str, reason: str
@@ -42,7 +46,7 @@ def test_after_create_the_container_itself_tells_that_its_program_cannot_run(
                 wait(pidfd)
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 255
             words.seek(0)
-            assert words.read().decode() == f"exec /out/program: {reason}\n"
+            assert words.read().decode().startswith(f"exec /out/program: {reason}")
         finally:
             runtime("delete", "--force", container.id)
 

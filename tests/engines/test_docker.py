@@ -1,0 +1,280 @@
+"""Docker with orlop as its default runtime: what needs several containers, the daemon's end, or many calls.
+
+Only with ORLOP_ENGINES=1.  ORLOP_ENGINE_RUNTIME tests another runtime, ORLOP_ENGINE_PEER is the one to compare with.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.engines.engine import CLIENT, IMAGE, PEER, Docker, docker, missing, until
+from tests.engines.mistakes import MISTAKES, prepare
+from tests.engines.probes import probe, trace
+from tests.system.command import Done
+
+if why := missing():
+    pytest.skip(why, allow_module_level=True)
+
+_LOOP = "trap 'echo bye; exit 6' TERM; echo one; while :; do sleep 0.1; done"
+_ALONE = ("--network", "none")
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Docker]:
+    with docker() as started:
+        prepare(started.place)
+        yield started
+
+
+@pytest.fixture
+def engine(daemon: Docker) -> Iterator[Docker]:
+    yield daemon
+    daemon.tidy()
+
+
+def test_a_group_of_containers_shares_a_network_and_a_volume_and_waits_for_health(engine: Docker) -> None:
+    engine.do("network", "create", "group")
+    engine.do("volume", "create", "shared")
+    common = ("-d", "--network", "group", "-v", "shared:/srv")
+    health = ("--health-cmd", "test -e /srv/ready", "--health-interval", "0.2s", "--health-retries", "1")
+    store = (
+        "until test -e /srv/go; do sleep 0.1; done; echo stored > /srv/index.html; touch /srv/ready; httpd -f -h /srv"
+    )
+    engine.do("run", *common, *health, "--name", "store", IMAGE, "sh", "-c", store)
+    engine.wait("store", "State.Health.Status", "unhealthy")
+    engine.do("exec", "store", "touch", "/srv/go")
+    engine.wait("store", "State.Health.Status", "healthy")
+    engine.do("run", *common, "--name", "front", IMAGE, "sleep", "1000")
+    until(lambda: engine("exec", "front", "wget", "-qO-", "http://store/").stdout == "stored\n", "the store answers")
+    engine.do("run", "--rm", "--volumes-from", "store:ro", *_ALONE, IMAGE, "grep", "stored", "/srv/index.html")
+    engine.tidy()
+    engine.do("network", "rm", "group")
+    engine.do("volume", "rm", "shared")
+
+
+def test_what_was_stopped_stays_so_when_the_daemon_returns_and_what_died_is_restarted(engine: Docker) -> None:
+    engine.do("run", "-d", *_ALONE, "--name", "up", "--restart", "unless-stopped", IMAGE, "sleep", "1000")
+    engine.do("run", "-d", *_ALONE, "--name", "down", "--restart", "unless-stopped", IMAGE, "sleep", "1000")
+    engine.do("run", "-d", *_ALONE, "--name", "once", "--restart", "on-failure:2", IMAGE, "sh", "-c", "exit 3")
+    engine.wait("once", "State.Status", "exited")
+    assert (engine.state("once", "RestartCount"), engine.state("once", "State.ExitCode")) == ("2", "3")
+    engine.do("stop", "-t", "0", "down")
+    # A kill by `docker kill` counts as a stop: the process must die of itself.
+    engine("exec", "up", "sh", "-c", "kill -9 -1")
+    (first,) = (process for process in engine.processes_in("up"))
+    os.kill(first, signal.SIGKILL)
+    engine.wait("up", "RestartCount", "1")
+    engine.wait("up", "State.Running", "true")
+    engine.stop()
+    engine.start()
+    engine.wait("up", "State.Running", "true")
+    assert engine.state("down", "State.Status") == "exited"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_containers_go_on_while_the_daemon_is_away(engine: Docker, number: signal.Signals) -> None:
+    engine.do("run", "-d", *_ALONE, "--name", "live", IMAGE, "sh", "-c", _LOOP)
+    engine.do(
+        "run", "-d", *_ALONE, "--name", "short", IMAGE, "sh", "-c", "until test -e /end; do sleep 0.1; done; exit 7"
+    )
+    until(lambda: "one" in engine.do("logs", "live"), "the first line")
+    before = engine.state("live", "State.Pid")
+    (short,) = engine.processes_in("short")[:1]
+    engine.do("exec", "-d", "short", "sh", "-c", "until test -e /away; do sleep 0.1; done; touch /end")
+    root = f"/proc/{short}/root"
+    engine.stop(number)
+    with open(f"{root}/away", "x"):
+        pass
+    until(lambda: not os.path.exists(f"/proc/{short}"), "the short one ends while there is no daemon")
+    engine.start()
+    assert (engine.state("live", "State.Running"), engine.state("live", "State.Pid")) == ("true", before)
+    engine.wait("short", "State.ExitCode", "7")
+    assert engine.do("exec", "live", "echo", "back") == "back"
+    engine.do("stop", "-t", "20", "live")
+    assert engine.state("live", "State.ExitCode") == "6"
+    assert engine.do("logs", "live").split() == ["one", "bye"]
+
+
+def test_fifty_containers_start_at_the_same_time(engine: Docker) -> None:
+    def run(number: int) -> Done:
+        return engine("run", "--rm", *_ALONE, IMAGE, "sh", "-c", f"echo {number}; exit {number}", seconds=300)
+
+    with ThreadPoolExecutor(50) as pool:
+        for number, done in enumerate(pool.map(run, range(50))):
+            assert (done.status, done.stdout, done.stderr) == (number, f"{number}\n", "")
+    until(lambda: not engine.processes("containerd-shim-runc-v2"), "the shims are gone")
+    assert not list((engine.place / "exec").rglob("state.json"))
+
+
+def test_probes_leave_nothing_behind(engine: Docker) -> None:
+    engine.do("run", "-d", *_ALONE, "--name", "probed", IMAGE, "sleep", "1000")
+    probe(engine, "probed", 50)
+    before = trace(engine, "probed")
+    probe(engine, "probed", int(os.environ.get("ORLOP_ENGINE_PROBES", "200")))
+    after = trace(engine, "probed")
+    allowed = {"shim's resident kB": 4096, "shim's threads": 4}
+    assert {name: after[name] for name in after if after[name] > before[name] + allowed.get(name, 0)} == {}
+
+
+@pytest.mark.parametrize("kit", ["0", "1"])
+def test_an_image_is_built(engine: Docker, kit: str) -> None:
+    folder = engine.place / "context"
+    folder.mkdir(exist_ok=True)
+    text = f'FROM {IMAGE}\nRUN echo built > /built && id -u > /who\nUSER 1000\nCMD ["cat", "/built", "/who"]\n'
+    (folder / "Dockerfile").write_text(text)
+    argv = [CLIENT, "-H", engine.socket, "build", "--network", "none", "--no-cache", "-t", "local/built", str(folder)]
+    environment = os.environ | {"DOCKER_BUILDKIT": kit}
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    if "buildx component is missing" in done.stderr:
+        pytest.skip("engines: need a docker client with BuildKit")
+    assert done.returncode == 0, done.stderr
+    assert engine.do("run", "--rm", *_ALONE, "local/built") == "built\n0"
+
+
+# Options of `docker run`, and a command that shows what they did.
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "nothing": ("cat /proc/mounts | sed 's/[^ ]*upperdir.*//;s/lowerdir.*//' | cut -d' ' -f2-4; id; env; ls -l /dev",),
+    "status": ("grep -E 'Cap|NoNew|Seccomp:|Umask|oom' /proc/self/status; cat /proc/self/oom_score_adj; ulimit -a",),
+    "init": ("--init", "cat /proc/1/comm; ps -o pid,comm"),
+    "privileged": (
+        "--privileged",
+        "grep -E 'Cap|Seccomp:' /proc/self/status; ls /dev | sort | head -50; grep -c ro, /proc/mounts",
+    ),
+    "device": ("--device", "/dev/null:/dev/other:r", "ls -l /dev/other; cat /dev/other; echo x > /dev/other; echo $?"),
+    "gpus": ("--gpus", "all", "true"),
+    "no-new-privileges": ("--security-opt", "no-new-privileges", "grep NoNew /proc/self/status"),
+    "unconfined": (
+        "--security-opt",
+        "seccomp=unconfined",
+        "--security-opt",
+        "systempaths=unconfined",
+        "grep Seccomp: /proc/self/status; grep proc /proc/mounts",
+    ),
+    "user namespace of the host": ("--userns", "host", "cat /proc/self/uid_map"),
+    "user": ("-u", "1000:7", "--group-add", "9", "id; echo x > /new; touch /tmp/x; echo $HOME"),
+    "read-only": (
+        "--read-only",
+        "--tmpfs",
+        "/tmp:size=1m,mode=700",
+        "touch /x; touch /tmp/x; grep /tmp /proc/mounts; ls -ld /tmp",
+    ),
+    "capabilities": ("--cap-drop", "ALL", "--cap-add", "NET_RAW", "grep Cap /proc/self/status; chown 1:1 /etc/passwd"),
+    "limits": ("--ulimit", "nofile=77:88", "--ulimit", "core=0", "ulimit -n; ulimit -Hn; ulimit -c"),
+    "sysctl": (
+        "--sysctl",
+        "net.ipv4.ip_forward=1",
+        "--sysctl",
+        "kernel.msgmax=9000",
+        "cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax",
+    ),
+    "shm": ("--shm-size", "3m", "grep /dev/shm /proc/mounts"),
+    "ipc": ("--ipc", "shareable", "grep /dev/shm /proc/mounts"),
+    "ipc of the host": ("--ipc", "host", "df /dev/shm | wc -l"),
+    "pid of a container": ("--pid", "container:peer", "ps -o comm | sort -u"),
+    "ipc of a container": ("--ipc", "container:peer", "cat /dev/shm/token"),
+    "network of a container": ("--network", "container:peer", "hostname; ls /sys/class/net"),
+    "uts of the host": ("--uts", "host", 'test -n "$(hostname)"'),
+    "cgroup parent": ("--cgroup-parent", "/orlop-tests-parent", "true"),
+    "no OOM killer": ("--oom-kill-disable", "--memory", "64m", "cat /sys/fs/cgroup/memory/memory.oom_control"),
+    "memory": (
+        "--memory",
+        "64m",
+        "--memory-swap",
+        "96m",
+        "--memory-reservation",
+        "32m",
+        "--kernel-memory",
+        "50m",
+        "cat /sys/fs/cgroup/memory/memory.*limit_in_bytes",
+    ),
+    "cpu": (
+        "--cpus",
+        "0.5",
+        "--cpu-shares",
+        "99",
+        "--cpuset-cpus",
+        "0",
+        "cat /sys/fs/cgroup/cpu/cpu.*s /sys/fs/cgroup/cpuset/cpuset.cpus; nproc",
+    ),
+    "pids": ("--pids-limit", "9", "cat /sys/fs/cgroup/pids/pids.max"),
+    "hosts": (
+        "--hostname",
+        "box",
+        "--domainname",
+        "net",
+        "--add-host",
+        "a:1.2.3.4",
+        "--dns",
+        "9.9.9.9",
+        "hostname; cat /etc/hosts /etc/hostname; domainname",
+    ),
+    "working directory": ("-w", "/made/new", "pwd; ls -ld /made/new"),
+    "terminal": ("-t", "tty; stty size; ls -l /dev/console"),
+    "tmpfs and volume": (
+        "--mount",
+        "type=tmpfs,dst=/a,tmpfs-size=1m",
+        "-v",
+        "/b",
+        "grep -E ' /(a|b) ' /proc/mounts | cut -d' ' -f2-4",
+    ),
+    "propagation": (
+        "-v",
+        "{place}/folder:/f:rslave",
+        "-v",
+        "{place}/file:/g:ro",
+        "grep -E ' /(f|g) ' /proc/self/mountinfo | cut -d' ' -f5-7 | sed 's/[0-9]*//g'",
+    ),
+    "stop signal": ("--stop-signal", "USR1", "--oom-score-adj", "500", "cat /proc/self/oom_score_adj"),
+}
+
+
+def _told(done: Done) -> tuple[int, str, str]:
+    """How it ended, without what no two runs share."""
+    changing = r"[0-9a-f]{64}|[0-9a-f]{12}|engine-\w+|/l/[A-Z0-9]{26}|\d\d:\d\d"
+    if done.status == 125:
+        return 125, "", ""  # refused: the words are not runc's
+    return done.status, re.sub(changing, "*", done.stdout), re.sub(changing, "*", done.stderr)
+
+
+@pytest.mark.parametrize("name", _OPTIONS)
+def test_an_option_does_what_it_does_with_runc(engine: Docker, name: str) -> None:
+    if not PEER:
+        pytest.skip("engines: need runc to compare with")
+    engine.do(
+        "run",
+        "-d",
+        *_ALONE,
+        "--ipc",
+        "shareable",
+        "--name",
+        "peer",
+        IMAGE,
+        "sh",
+        "-c",
+        "echo hi > /dev/shm/token; sleep 1000",
+    )
+    until(lambda: engine("exec", "peer", "cat", "/dev/shm/token").stdout == "hi\n", "the other container is ready")
+    *options, command = (word.format(place=engine.place) if "{place}" in word else word for word in _OPTIONS[name])
+    network = () if "--network" in options else _ALONE
+    both = [
+        _told(engine("run", "--rm", "--runtime", runtime, *network, *options, IMAGE, "sh", "-c", command))
+        for runtime in ("tested", "peer")
+    ]
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_ends_with_the_exit_status_that_it_has_with_runc(engine: Docker, name: str) -> None:
+    if not PEER:
+        pytest.skip("engines: need runc to compare with")
+    engine.do("create", "--name", "gone", IMAGE)
+    args = [word.format(place=engine.place) for word in MISTAKES[name]]
+    tested, peer = (engine("run", "--rm", *_ALONE, "--runtime", runtime, *args) for runtime in ("tested", "peer"))
+    assert tested.status == peer.status, (tested, peer)
