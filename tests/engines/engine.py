@@ -1,4 +1,4 @@
-"""A Docker Engine of the tests' own: its daemon runs in namespaces that end with the tests, its files in one directory."""
+"""A Docker Engine of the tests' own: it runs in namespaces that end with the tests, its files are in one place."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.system.command import Done
@@ -203,7 +204,7 @@ def cgroups(name: str) -> list[str]:
 
 def _remove(folders: list[str]) -> None:
     for folder in folders:
-        until(lambda folder=folder: _removed(folder), f"{folder} is empty")
+        until(partial(_removed, folder), f"{folder} is empty")
 
 
 def _removed(folder: str) -> bool:
