@@ -118,9 +118,13 @@ def test_probes_leave_nothing_behind(engine: Docker) -> None:
     probe(engine, "probed", 50)
     before = trace(engine, "probed")
     probe(engine, "probed", int(os.environ.get("ORLOP_ENGINE_PROBES", "200")))
-    after = trace(engine, "probed")
     allowed = {"shim's resident kB": 4096, "shim's threads": 4}
-    assert {name: after[name] for name in after if after[name] > before[name] + allowed.get(name, 0)} == {}
+
+    def grown() -> dict[str, int]:
+        after = trace(engine, "probed")
+        return {name: after[name] for name in after if after[name] > before[name] + allowed.get(name, 0)}
+
+    until(lambda: not grown(), f"it is as before: {before}")  # the engine removes the pipes of a call after its answer
 
 
 @pytest.mark.parametrize("kit", ["0", "1"])
@@ -140,9 +144,7 @@ def test_an_image_is_built(engine: Docker, kit: str) -> None:
 
 # Options of `docker run`, and a command that shows what they did.
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "nothing": (
-        "cat /proc/mounts | sed 's/[^ ]*upperdir.*//;s/lowerdir.*//' | cut -d' ' -f2-4 | sort; id; env | sort; ls /dev",
-    ),
+    "nothing": ("cut -d' ' -f2-4 /proc/mounts | grep -E '^/(dev|etc|proc |sys )' | sort; id; env | sort; ls /dev",),
     "status": ("grep -E 'Cap|NoNew|Seccomp:|Umask|oom' /proc/self/status; cat /proc/self/oom_score_adj; ulimit -a",),
     "init": ("--init", "cat /proc/1/comm; ps -o comm"),
     "privileged": (
@@ -269,7 +271,9 @@ def test_an_option_does_what_it_does_with_runc(engine: Docker, name: str) -> Non
         _told(engine("run", "--rm", "--runtime", runtime, *network, *options, IMAGE, "sh", "-c", command))
         for runtime in ("tested", "peer")
     ]
-    assert both[0] == both[1]
+    assert [part.splitlines() if isinstance(part, str) else part for part in both[0]] == [
+        part.splitlines() if isinstance(part, str) else part for part in both[1]
+    ]
 
 
 @pytest.mark.parametrize("name", MISTAKES)
