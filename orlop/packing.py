@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 MAGIC = b"orlop\0\0\5"
 HOT = ("create", "delete", "exec", "kill", "run", "start", "state")
 # What plans a container, and checks its config: needed unless the program is remembered.
-PLANNING = ("orlop.spec.load", "orlop.spec.resources", "orlop.plan.container", "orlop.program.encode")
+PLANNING = (
+    "orlop.spec.load",
+    "orlop.spec.resources",
+    "orlop.cgroup.devices",
+    "orlop.plan.container",
+    "orlop.program.encode",
+)
 PLANNERS = ("create", "run")
 # What else a command comes to import in the course of things.
 MORE = {
@@ -146,8 +152,7 @@ def _cgroups(command: str) -> list[str]:
         common += ["orlop.cgroup.freezer"]
     if exists("/sys/fs/cgroup/cgroup.controllers"):
         return [*common, "orlop.cgroup.v2"]
-    rules = ["orlop.cgroup.devices"] if command in PLANNERS else []
-    return [*common, "orlop.host.mountinfo", "orlop.cgroup.v1", *rules]
+    return [*common, "orlop.host.mountinfo", "orlop.cgroup.v1"]
 
 
 def _order(names: Iterable[str], needs: dict[str, list[str]]) -> Iterator[str]:

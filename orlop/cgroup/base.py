@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Resources = Mapping[str, object]
     # A sub-cgroup to run in: controller to relative path, or {"": path} for all (`exec --cgroup`).
     Below = Mapping[str, str]
+    DeviceLines = list[tuple[str, list[str]]]
 
 
 class Cgroup:
@@ -38,15 +39,18 @@ class Cgroup:
     `paths` is what state.json records as `cgroup_paths`: {"": directory} on version 2, controller to directory on
     version 1.  `rootless` says that device rules may fail.  `lenient` says that all that the kernel does not permit is
     tolerated where no limit is asked for, joining included: the runtime is rootless and the config names no cgroup.
+    `device_lines` are, by file, what a new cgroup of version 1 gets for its device rules: known once they were worked
+    out, or from the last container of this config.
     Nothing blocks but where it is said.
     """
 
-    __slots__ = ("_made", "lenient", "paths", "rootless")
+    __slots__ = ("_made", "device_lines", "lenient", "paths", "rootless")
 
     def __init__(self, paths: dict[str, str], *, rootless: bool = False, lenient: bool = False) -> None:
         self.paths = paths
         self.rootless = rootless
         self.lenient = lenient
+        self.device_lines: DeviceLines | None = None
         self._made: list[str] = []
 
     def create(

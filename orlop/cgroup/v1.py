@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from orlop.cgroup.base import Below, Freezer, Resources
+    from orlop.cgroup.base import Below, DeviceLines, Freezer, Resources
     from orlop.cgroup.devices import Policy
     from orlop.cgroup.fields import Write
 
@@ -71,21 +71,26 @@ class CgroupV1(Cgroup):
         path = self.paths.get("devices")
         if path is None:  # not joined, which only a rootless runtime tolerates
             return
+        if path in self._made:
+            if self.device_lines is None:
+                self.device_lines = _first_lines(resources, device_paths)
+            self._write_rules(path, self.device_lines)
+            return
         from orlop.cgroup import devices
 
         target = devices.policy(resources, device_paths)
-        # A new cgroup has the rules of its parent, and nobody in it who could notice a new beginning.
-        fresh = path in self._made
-        current = devices.Policy(allow=True) if fresh else _current(path)
+        if self._write_rules(path, devices.by_file(devices.transition(_current(path), target))):
+            _verify(path, target)
+
+    def _write_rules(self, path: str, lines: DeviceLines) -> bool:
         try:
-            for file, lines in devices.by_file(devices.transition(current, target)):
-                files.write(f"{path}/{file}", *lines, field=devices.FIELD)
+            for file, each in lines:
+                files.write(f"{path}/{file}", *each, field="linux.resources.devices")
         except CgroupError as error:
             if not (self.rootless and error.errno in files.PERMISSION):
                 raise
-            return
-        if not fresh:
-            _verify(path, target)
+            return False
+        return True
 
     def join_files(self, below: Below | None = None) -> tuple[str, ...]:
         # `tasks`, not `cgroup.procs`: who writes 0 there moves only itself, and the kernel then leaves out
@@ -191,6 +196,14 @@ def _inherited(path: str, file: str) -> str:
         value = _inherited(os.path.dirname(path), file)
         files.write(name, value, field="linux.cgroupsPath")
     return value
+
+
+def _first_lines(resources: Resources | None, device_paths: Collection[str]) -> DeviceLines:
+    """Return the lines for a new cgroup: it has the rules of its parent, and nobody in it who could notice a new
+    beginning."""
+    from orlop.cgroup import devices
+
+    return devices.by_file(devices.transition(devices.Policy(allow=True), devices.policy(resources, device_paths)))
 
 
 def _current(path: str) -> Policy:

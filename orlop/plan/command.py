@@ -63,11 +63,17 @@ def home(c: Construction) -> int | None:
     b.set(size, 0)
     b.place(ask)
     b.event(events.HOME, payload=content, size=size)
-    b.wait(entry, HOME_SIZE)
     b.do("close", file, on={WHEN_ERROR: (after := Label())})
     b.place(after)
     b.free(file, size)
     return entry
+
+
+def await_home(c: Construction, entry: int | None) -> None:
+    """Take the answer, for which there was time until now."""
+    if entry is not None:
+        c.b.purpose("process.env", "unable to learn HOME")
+        c.b.wait(entry, HOME_SIZE)
 
 
 def find_program(c: Construction) -> Register:

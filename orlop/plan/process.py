@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orlop.plan.command import find_program, home
+from orlop.plan.command import await_home, find_program, home
 from orlop.plan.credentials import (
     change_user,
     enter_as_root,
@@ -39,4 +39,5 @@ def become_the_process(c: Construction) -> tuple[Register, int | None]:
     set_labels(c)
     no_new_privileges(c)
     try_filter(c)
+    await_home(c, entry)
     return find_program(c), entry

@@ -88,6 +88,8 @@ class Creation:
         )
         if self.bundle.entry is None:
             self._doubts()
+        else:
+            self.cgroup.device_lines = self.bundle.entry.device_lines
         maps = self._mount_maps()
         numbers = maps.numbers if maps else None
         self.planning = Planning(self.bundle, self.layout, options, self.record, self.cgroup, fifo=fifo, maps=numbers)
@@ -134,7 +136,8 @@ class Creation:
                 self._place(0)
             program = self.planning.program()
             place = self._place if self.cgroup.needs_process else None
-            self.launch = Launch(program, spec, spec["process"], self.state("creating", 0), place, self._monitor())
+            state = self.state("creating", 0)
+            self.launch = Launch(program, spec, spec["process"], state, place, self._note, self._monitor())
             group = self._resctrl()
             # Here and after, and in exec, the words are those of runc's debug log: its tests read them.
             options.log("debug", "nsexec container setup")
@@ -146,6 +149,8 @@ class Creation:
                 self.record.intel_rdt_made = group.made
             if self.cgroup.needs_process:
                 self.cgroup.settle(self._resources())
+            if group is not None or self.cgroup.needs_process:
+                self._note(self.launch.pid)
             self._keep(self.launch.pid)
         except BaseException:
             yield from self.undo()
@@ -234,7 +239,8 @@ class Creation:
                 return MountMaps(self.bundle.spec, self.options.control)
         return None
 
-    def _keep(self, pid: int) -> None:
+    def _note(self, pid: int) -> None:
+        """Write the record aside: the process is there, and not yet created."""
         found = look(pid)
         if found is None:
             raise OrlopError("container process is already dead")
@@ -243,7 +249,10 @@ class Creation:
         self.record.init_process_start = found.start
         if self.launch is not None and self.launch.monitor is not None:
             self.record.monitor = self.launch.monitor.identity()
-        self.store.save(self.record)
+        self.store.prepare(self.record)
+
+    def _keep(self, pid: int) -> None:
+        self.store.settle()
         if self.options.pid_file:
             write_pid_file(self.options.pid_file, pid)
 

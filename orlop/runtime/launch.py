@@ -63,6 +63,7 @@ class Launch:
         "early",
         "executor",
         "groups",
+        "known",
         "master",
         "monitor",
         "pid",
@@ -81,14 +82,17 @@ class Launch:
         process: Process,
         state: dict[str, object],
         place: Callable[[int], None] | None = None,
+        known: Callable[[int], None] | None = None,
         monitor: Monitor | None = None,
     ) -> None:
-        """`place` is called with the executor's pid, to bring it into its cgroup, where the program asks for that."""
+        """`place` is called with the executor's pid, to bring it into its cgroup, where the program asks for that;
+        `known` with the pid of the container's first process, which is busy then and for a while."""
         self.program = program
         self.spec = spec
         self.process = process
         self.state = state
         self.place = place
+        self.known = known
         self.monitor = monitor
         self.pid = 0
         self.master = -1
@@ -111,7 +115,7 @@ class Launch:
         except BaseException:
             self.abandon()
             raise
-        self.place = None  # it leads back to whoever has us
+        self.place = self.known = None  # they lead back to whoever has us
 
     def go(self) -> Steps[None]:
         """Let it become the user's program; returns when it has.  When that fails, no process is left."""
@@ -148,6 +152,7 @@ class Launch:
 
     def abandon(self) -> None:
         """Kill and reap whatever there is."""
+        self.place = self.known = None
         if self.executor is not None:
             if self.spawned:
                 self._learn_pid()
@@ -277,10 +282,12 @@ class Launch:
         assert self.executor is not None
         if pid != self.spawned:
             self.pid = pid
+            if self.monitor is not None:
+                self.monitor.hold(pid)
+            if self.known is not None:
+                self.known(pid)
             if self.monitor is None:
                 os.waitpid(self.spawned, 0)
-            else:
-                self.monitor.hold(pid)
             self.spawned = 0
         if self._waits_for_maps(pid):
             from orlop.runtime.idmap import write_maps

@@ -77,7 +77,8 @@ class Planning:
         """Keep the program for the next container of this config, if it was not recalled.  Takes as long as planning:
         best done while the container runs."""
         if self._asked is not None and self._made is not None:
-            remember(self._asked, self._inputs, self._record.id, self._made, self._plan(*self._filled()))
+            filled = self._plan(*self._filled())
+            remember(self._asked, self._inputs, self._record.id, self._made, filled, self._cgroup.device_lines)
 
     def _plan(self, record: Record, cgroup: Cgroup) -> Program:
         from orlop.plan.container import container_program

@@ -1,7 +1,8 @@
 """Programs that were planned before: the same config on the same host needs no second check and no second plan.
 
     <cache>/programs/<hash of the question>     see host/cache.py
-        magic (8)   hash of the rest (8)   marshal of (question, spec, inputs, program, places of the id in it)
+        magic (8)   hash of the rest (8)   marshal of (question, spec, inputs, program, places of the id in it,
+        lines for devices.allow and devices.deny)
 
 The *question* is what is asked before the config is read: its bytes, the bundle, the options, our own code.  The
 *inputs* are all that the planner is given beside the config.  Both are kept whole and compared whole, so that nobody
@@ -24,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orlop.cgroup.base import DeviceLines
     from orlop.program.ops import Program
     from orlop.runtime.options import Options
     from orlop.spec.types import Spec
@@ -55,12 +57,20 @@ class Recalled:
 
 
 class Entry:
-    """What is remembered for a question; `spec` is the config, read and checked."""
+    """What is remembered for a question; `spec` is the config, read and checked, `device_lines` those of its cgroup."""
 
-    __slots__ = ("_inputs", "_places", "_program", "spec")
+    __slots__ = ("_inputs", "_places", "_program", "device_lines", "spec")
 
-    def __init__(self, spec: Spec, inputs: object, program: tuple[bytes, int, int, str], places: list[int]) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        inputs: object,
+        program: tuple[bytes, int, int, str],
+        places: list[int],
+        device_lines: DeviceLines | None,
+    ) -> None:
         self.spec = spec
+        self.device_lines = device_lines
         self._inputs = inputs
         self._program = program
         self._places = places
@@ -106,13 +116,20 @@ def recall(asked: Question) -> Entry | None:
     try:
         with Directory(place("programs")) as directory:
             data = unhashed(MAGIC, 0, directory.read(_name(asked)))
-        known, spec, inputs, program, places = loads(data)
+        known, spec, inputs, program, places, device_lines = loads(data)
     except (OSError, ValueError, EOFError, TypeError):
         return None
-    return Entry(spec, inputs, program, places) if known == asked else None
+    return Entry(spec, inputs, program, places, device_lines) if known == asked else None
 
 
-def remember(asked: Question, inputs: object, container_id: str, program: Program, filled: Program) -> None:
+def remember(
+    asked: Question,
+    inputs: object,
+    container_id: str,
+    program: Program,
+    filled: Program,
+    device_lines: DeviceLines | None,
+) -> None:
     """Keep a program; `filled` is the same planned for an id of FILLER.  Silent where that is not possible."""
     from orlop.program.encode import encode
     from orlop.spec.json import parse
@@ -123,7 +140,7 @@ def remember(asked: Question, inputs: object, container_id: str, program: Progra
         return
     kept = (template, filled.scratch, filled.control, filled.architecture)
     try:
-        entry = dumps((asked, parse(_config(asked), ""), inputs, kept, places))  # type: ignore[arg-type]
+        entry = dumps((asked, parse(_config(asked), ""), inputs, kept, places, device_lines))  # type: ignore[arg-type]
         with Directory(place("programs"), make=True, most=_MOST) as directory:
             directory.make_room()
             directory.write(_name(asked), hashed(MAGIC, 0, entry))

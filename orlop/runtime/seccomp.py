@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from orlop.plan.facts import SeccompFilter
-from orlop.plan.seccomp import flags
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from orlop.plan.facts import SeccompFilter
     from orlop.runtime.options import Options
     from orlop.spec.types import Seccomp, Spec
 
@@ -17,6 +15,8 @@ def seccomp_filter(spec: Spec, options: Options) -> SeccompFilter | None:
     if not profile:
         return None
     from orlop.host.seccomp_cache import Cache
+    from orlop.plan.facts import SeccompFilter
+    from orlop.plan.seccomp import flags
 
     bits = flags(profile)
     options.log("debug", f"seccomp filter flags: {bits}")  # runc's tests read this line

@@ -130,22 +130,43 @@ class Store:
 
     def save(self, record: Record) -> None:
         """Write the record so that no reader ever sees half of it."""
-        self.write(_RECORD, line({"orlop_format": FORMAT, **{name: getattr(record, name) for name in Record.FIELDS}}))
+        self.prepare(record)
+        self.settle()
+
+    def prepare(self, record: Record) -> None:
+        """Write the record aside: no reader sees it before `settle`."""
+        fields = {"orlop_format": FORMAT, **{name: getattr(record, name) for name in Record.FIELDS}}
+        self._write_aside(_RECORD, line(fields).encode())
+
+    def settle(self) -> None:
+        """Let readers see the record that was prepared."""
+        self._rename(_RECORD)
 
     def write(self, name: str, text: str | bytes) -> None:
         """Write a file of the directory aside, and rename it."""
-        data = text.encode() if isinstance(text, str) else text
-        aside = f"{self.path}/.{name}"
+        self._write_aside(name, text.encode() if isinstance(text, str) else text)
+        self._rename(name)
+
+    def _write_aside(self, name: str, data: bytes) -> None:
         try:
-            fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(f"{self.path}/.{name}", flags, 0o600)
             try:
                 while data:
                     data = data[os.write(fd, data) :]
             finally:
                 os.close(fd)
-            os.rename(aside, f"{self.path}/{name}")
         except OSError as error:
-            raise OrlopError(f"unable to write {self.path}/{name}: {error.strerror}") from None
+            raise self._unwritten(name, error) from None
+
+    def _rename(self, name: str) -> None:
+        try:
+            os.rename(f"{self.path}/.{name}", f"{self.path}/{name}")
+        except OSError as error:
+            raise self._unwritten(name, error) from None
+
+    def _unwritten(self, name: str, error: OSError) -> OrlopError:
+        return OrlopError(f"unable to write {self.path}/{name}: {error.strerror}")
 
     def make_fifo(self) -> None:
         """Make the fifo on which the container waits for start."""
