@@ -243,7 +243,7 @@ class Creation:
         """Write the record aside: the process is there, and not yet created."""
         found = look(pid)
         if found is None:
-            raise OrlopError("container process is already dead")
+            return  # a monitor has reaped it: why it ended is told soon
         self.record.cgroup_paths = self.cgroup.paths  # a rootless runtime leaves out what it may not use
         self.record.init_process_pid = pid
         self.record.init_process_start = found.start
@@ -252,6 +252,8 @@ class Creation:
         self.store.prepare(self.record)
 
     def _keep(self, pid: int) -> None:
+        if not self.record.init_process_pid:
+            raise OrlopError("container process is already dead")
         self.store.settle()
         if self.options.pid_file:
             write_pid_file(self.options.pid_file, pid)
