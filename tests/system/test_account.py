@@ -148,7 +148,7 @@ def test_the_wall_time_goes_on_while_a_container_is_paused(runtime: Runtime, bun
 
 def test_a_busy_loop_under_a_quota_is_held_and_told(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     need("cpu")
-    bundle.set("linux.resources.cpu", {"quota": 1000, "period": 20000}).shell(BUSY.format(5000))
+    bundle.set("linux.resources.cpu", {"quota": 2000, "period": 20000}).shell(BUSY.format(20000))
     found = account(runtime, bundle, place, 0)
     total, wall = int(str(found["cpuTotal"])), int(str(found["wallTime"]))
     assert int(str(found["cpuThrottledPeriods"])) > 0
