@@ -3,7 +3,7 @@
 systemd makes a scope only around a process, so it is made when the executor is there and before it clones:
 
 supervisor                              systemd                       executor
-◀───────────────────────────────────────────────────────────────────── event CGROUP; waits
+                                                                       waits
 create(resources, pid) ────────────────▶ scope around pid
 ◀──────────────────────────── job done
 limits that systemd has no name for, into the files

@@ -1,6 +1,7 @@
 """In the runtime's namespaces: get ready, then clone the process that becomes the container.
 
 executor, spawned by the supervisor            the container's first process
+unshare(those that may come before the rest), while the supervisor makes the cgroup
 open what only the host can see
 setns to the namespaces given by path
 clone3(new namespaces, into the cgroup) ─────▶ write "0" to the v1 cgroups' task files
@@ -38,7 +39,7 @@ FLAGS = {
     "mount": linux.CLONE_NEWNS,
 }
 WAIT_BUFFER = 8
-
+_FIRST = ("network", "ipc", "uts")
 
 STAMPS_SIZE = 8 * MAX_OPS
 
@@ -80,13 +81,25 @@ def write_file(b: Builder, path: str, text: str) -> None:
     b.close(fd)
 
 
+def unshare_first(c: Construction) -> None:
+    """Make the namespaces that need not belong to another one: a network takes the kernel longer than all the rest of
+    the clone, and the supervisor makes the cgroup meanwhile."""
+    flags = sum(FLAGS[kind] for kind in _FIRST if _comes_first(c, kind))
+    if flags:
+        c.b.purpose("linux.namespaces", "unable to make the container's namespaces", _CLONE_HINTS)
+        c.b.do("unshare", flags)
+
+
+def _comes_first(c: Construction, kind: str) -> bool:
+    return kind in _FIRST and c.creates(kind) and "user" not in c.namespaces
+
+
 def open_cgroup(c: Construction) -> None:
-    """Open the ways into the cgroup, and put the device filter on it; before that, wait where systemd makes it."""
+    """Wait for the cgroup where that is made only now; open the ways into it, and put the device filter on it."""
     entry = c.request.cgroup
     b = c.b
-    if entry.asks:
+    if entry.waits:
         b.purpose("linux.cgroupsPath", "unable to wait for the container's cgroup")
-        b.event(events.CGROUP)
         b.wait(b.space(WAIT_BUFFER), WAIT_BUFFER)
     b.purpose("linux.cgroupsPath", "error adding pid of the process to its cgroup")
     for path in entry.tasks:
@@ -204,7 +217,8 @@ def clone(c: Construction) -> None:
     """Clone the container's process into its new namespaces; from here on the operations are its own."""
     flags = 0
     for kind in ("mount", "pid", "network", "ipc", "uts", "user"):
-        if c.creates(kind) and not (kind == "user" and c.creates("time")) and not (kind == "ipc" and _ipc_later(c)):
+        already = _comes_first(c, kind) or (kind == "user" and c.creates("time"))
+        if c.creates(kind) and not already and not (kind == "ipc" and _ipc_later(c)):
             flags |= FLAGS[kind]
     c.b.purpose("linux.namespaces", "unable to clone the container's process", _CLONE_HINTS)
     clone_process(c, flags)

@@ -17,6 +17,7 @@ from orlop.plan.clone import (
     protect,
     reset_affinity,
     time_offsets,
+    unshare_first,
 )
 from orlop.plan.command import end_on_signals, execute, open_fifo, wait_for_start
 from orlop.plan.console import open_console, take_console
@@ -48,6 +49,7 @@ def in_the_host(c: Construction) -> Register | None:
     """Returns the fifo on which the container will wait for start."""
     map_stamps(c)
     only_known_descriptors(c)
+    unshare_first(c)
     fifo = open_fifo(c)
     oom_score(c)
     raise_limits(c)

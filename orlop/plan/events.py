@@ -11,7 +11,6 @@ HOOK_FAILED  value: exit status or signal; payload: si_code, CLD_EXITED (1) for 
              wrote.  HOOK_TIMEOUT: it was killed.
 NETWORK      descriptor: a netlink socket of the container's network namespace; waits for linux.netDevices to be moved.
 LISTENER     value: the descriptor, in the process that tells, of its seccomp filter's listener; stands for CREATED too.
-CGROUP       the executor has begun; waits until it is in its cgroup.  Only where another has to move it there.
 DANGLING     value: 1 for a directory, 0 for a file; payload: a path; descriptor: the root that it is below.  A symbolic
              link of the path leads to nothing; waits until what it names is made.
 MONITOR      value: the pid of the executor, which a monitor has cloned.  The first one, where there is a monitor.
@@ -20,7 +19,7 @@ MONITOR      value: the pid of the executor, which a monitor has cloned.  The fi
 from __future__ import annotations
 
 PID, COPY_UP, ROOTFS, HOME, CONSOLE, CREATED, HOOK_FAILED, HOOK_TIMEOUT = range(1, 9)
-LISTENER, NETWORK, CGROUP, DANGLING, MONITOR = range(9, 14)
+LISTENER, NETWORK, DANGLING, MONITOR = range(9, 13)
 NAMES = (
     "failed",
     "pid",
@@ -33,7 +32,6 @@ NAMES = (
     "hook timeout",
     "listener",
     "network",
-    "cgroup",
     "dangling",
     "monitor",
 )

@@ -74,10 +74,10 @@ class CgroupEntry:
 
     `tasks` are the v1 files it writes "0" to, `directory` the v2 cgroup it is cloned into, `device_program` the eBPF
     instructions of the device filter for that directory, `mounts` the v1 hierarchies for a mount of type cgroup.
-    `asks`: systemd makes the cgroup around the executor, which waits for it.
+    `waits`: for the supervisor's word, as the cgroup is made, or the executor brought into it, only now.
     """
 
-    __slots__ = ("asks", "device_program", "directory", "mounts", "tasks")
+    __slots__ = ("device_program", "directory", "mounts", "tasks", "waits")
 
     def __init__(
         self,
@@ -85,13 +85,13 @@ class CgroupEntry:
         directory: str | None = None,
         device_program: bytes | None = None,
         mounts: tuple[CgroupMount, ...] = (),
-        asks: bool = False,
+        waits: bool = False,
     ) -> None:
         self.tasks = tasks
+        self.waits = waits
         self.directory = directory
         self.device_program = device_program
         self.mounts = mounts
-        self.asks = asks
 
 
 class SeccompFilter:

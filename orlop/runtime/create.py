@@ -40,7 +40,7 @@ class Creation:
     """A container while it is created: what there is to undo, and, in the end, what there is to keep."""
 
     __slots__ = (
-        "began", "bundle", "cgroup", "fifo", "launch", "layout", "options", "placed", "planning", "record", "store",
+        "bundle", "cgroup", "fifo", "launch", "layout", "options", "placed", "planning", "record", "store",
         "terminal", "times",
     )  # fmt: skip
 
@@ -75,7 +75,6 @@ class Creation:
         self.placed = False
         self.times: Times | None = None
         self.launch: Launch | None = None
-        self.began = 0  # when the program was let go, by time.monotonic_ns()
         self.record = Record(
             container_id,
             self.bundle.path,
@@ -132,12 +131,14 @@ class Creation:
             store.save_config(self.bundle.data)
             if self.fifo:
                 store.make_fifo()
-            if not self.cgroup.needs_process:
+            waits = self.planning.waits
+            if not waits:
                 self._place(0)
             program = self.planning.program()
-            place = self._place if self.cgroup.needs_process else None
             state = self.state("creating", 0)
+            place = self._place if waits else None
             self.launch = Launch(program, spec, spec["process"], state, place, self._note, self._monitor())
+            self.launch.at_once = self._at_once()
             group = self._resctrl()
             # Here and after, and in exec, the words are those of runc's debug log: its tests read them.
             options.log("debug", "nsexec container setup")
@@ -176,7 +177,7 @@ class Creation:
 
     def _place(self, pid: int) -> None:
         """Make the cgroup, around the executor where it must be so."""
-        if pid:
+        if self.cgroup.needs_process:
             self.cgroup.create_around(pid, self._resources(), device_paths(self.bundle.spec))
         else:
             self.cgroup.create(self._resources(), device_paths=device_paths(self.bundle.spec))
@@ -201,6 +202,15 @@ class Creation:
         uid = (spec["process"].get("user") or {}).get("uid") or 0
         maps = (spec.get("linux") or {}).get("uidMappings") or []
         return host_id(uid, maps) if "user" in self.record.namespaces else uid
+
+    def _at_once(self) -> bool:
+        """Does nothing but the program itself come after CREATED?"""
+        options, spec = self.options, self.bundle.spec
+        linux = spec.get("linux") or {}
+        asked = options.pid_file or options.pidfd_socket or options.notify_socket or options.monitor or options.times
+        seccomp = linux.get("seccomp")
+        told = linux.get("intelRdt") or (seccomp and seccomp.get("listenerPath"))
+        return not (self.fifo or self.terminal or asked or told or spec.get("hooks") or self.cgroup.needs_process)
 
     def _resctrl(self) -> Group | None:
         """The group of linux.intelRdt, made and recorded."""
@@ -250,11 +260,14 @@ class Creation:
         if self.launch is not None and self.launch.monitor is not None:
             self.record.monitor = self.launch.monitor.identity()
         self.store.prepare(self.record)
+        if self.launch is not None and self.launch.at_once:
+            self.store.settle()  # before the program runs
 
     def _keep(self, pid: int) -> None:
         if not self.record.init_process_pid:
             raise OrlopError("container process is already dead")
-        self.store.settle()
+        if self.launch is None or not self.launch.at_once:
+            self.store.settle()
         if self.options.pid_file:
             write_pid_file(self.options.pid_file, pid)
 

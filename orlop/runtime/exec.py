@@ -164,7 +164,7 @@ def _launch(found: Found, request: ExecRequest, options: Options, directory: str
             cgroup=CgroupEntry(
                 tasks=found.cgroup.join_files(request.cgroup) + ((f"{directory}/cgroup.procs",) if directory else ()),
                 directory=None if directory else found.cgroup.clone_into(request.cgroup),
-                asks=found.cgroup.attaches(request.cgroup),
+                waits=found.cgroup.attaches(request.cgroup),
             ),
             new_keyring=False,
             extra_env=listen_environment(options),

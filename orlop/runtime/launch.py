@@ -3,7 +3,7 @@
 supervisor                                              executor, then the container's first process
 spawn ─────────────────────────────────────────────────▶ runs
 ◀──────────────────────────────── MONITOR ── know the monitor, which was spawned, from the executor
-◀──────────────────────────────── CGROUP ── have systemd make the cgroup around it, answer
+make the cgroup, or bring the executor into it ────────▶ goes on
 ◀──────────────────────────────── PID ── reap the executor, write the id maps, answer
 ◀──────────────────────────────── NETWORK ── move the network devices, answer
 ◀──────────────────────────────── COPY_UP ── copy, answer
@@ -11,15 +11,16 @@ spawn ────────────────────────�
 ◀──────────────────────────────── CONSOLE ── keep the master of the terminal
 ◀──────────────────────────────── HOME ── look the user up, answer
 ◀──────────────────────────────── CREATED, or LISTENER ── take the listener, give it to the agent
+
+What each event asks for is in answers.py, which is imported while the executor is busy.
 """
 
 from __future__ import annotations
 
-import errno
 import time
 
 from orlop import system as os
-from orlop.errors import KernelError, OrlopError
+from orlop.errors import OrlopError
 from orlop.executor.link import Executor
 from orlop.plan import events
 from orlop.program.layout import EVENT_FAILED
@@ -51,14 +52,19 @@ def _reap(pid: int) -> None:
     os.waitpid(pid, os.WNOHANG)
 
 
-_BEFORE_PID = (EVENT_FAILED, events.PID, events.CGROUP, events.MONITOR)
+_BEFORE_PID = (EVENT_FAILED, events.PID, events.MONITOR)
 
 
 class Launch:
     """One run of a program.  `pid` is the container's first process, a child of this one or of the `monitor`,
-    `master` the terminal's.  `groups` are those of resctrl that an exec joins."""
+    `master` the terminal's.  `groups` are those of resctrl that an exec joins.
+
+    `at_once`: nothing is left to be done between CREATED and `go`, so the word to go on is given as soon as no other
+    answer can be waited for.  `began` is when it was given, by time.monotonic_ns()."""
 
     __slots__ = (
+        "at_once",
+        "began",
         "devices",
         "early",
         "executor",
@@ -85,8 +91,8 @@ class Launch:
         known: Callable[[int], None] | None = None,
         monitor: Monitor | None = None,
     ) -> None:
-        """`place` is called with the executor's pid, to bring it into its cgroup, where the program asks for that;
-        `known` with the pid of the container's first process, which is busy then and for a while."""
+        """`place` is called with the executor's pid, to make its cgroup or bring it in, where the program waits for
+        that; `known` with the pid of the container's first process, which is busy then and for a while."""
         self.program = program
         self.spec = spec
         self.process = process
@@ -94,6 +100,8 @@ class Launch:
         self.place = place
         self.known = known
         self.monitor = monitor
+        self.at_once = False
+        self.began = 0
         self.pid = 0
         self.master = -1
         self.spawned = 0
@@ -110,6 +118,8 @@ class Launch:
             else:
                 self.executor = self.monitor.executor(self.program, inherit)
             self.spawned = self.executor.pid
+            if self.monitor is None:
+                self.bring_in()
             while (yield from self._event()) not in (events.CREATED, events.LISTENER):
                 pass
         except BaseException:
@@ -119,9 +129,8 @@ class Launch:
 
     def go(self) -> Steps[None]:
         """Let it become the user's program; returns when it has.  When that fails, no process is left."""
-        assert self.executor is not None
         try:
-            heard = self._answer()
+            heard = bool(self.began) or self.let_go()
             while (yield from self._event(last=True)) is not None:
                 pass
             if not heard:
@@ -131,7 +140,18 @@ class Launch:
             raise
         self.release()
 
-    def _answer(self, data: bytes = b"\0") -> bool:
+    def let_go(self) -> bool:
+        """Give the word to go on and become the user's program; False when it has ended."""
+        self.began = time.monotonic_ns()
+        return self.answer()
+
+    def bring_in(self) -> None:
+        """Make the cgroup, or bring the executor into it, where that waits for it."""
+        if self.place is not None:
+            self.place(self.spawned)
+            self.answer()
+
+    def answer(self, data: bytes = b"\0") -> bool:
         """Answer what waits; False when it has ended, of which the next event tells more."""
         assert self.executor is not None
         try:
@@ -194,11 +214,17 @@ class Launch:
             for fd in event.fds:
                 os.close(fd)
             if event.kind == events.MONITOR:
-                self._monitored(event.value)
+                self.monitored(event.value)
             elif event.kind == events.PID and event.value != self.spawned:
                 self.pid = event.value
                 if self.monitor is not None:
                     self.monitor.hold(self.pid)
+
+    def monitored(self, executor: int) -> None:
+        """What was spawned is the monitor, and its child the executor."""
+        assert self.monitor is not None
+        self.monitor.pid, self.spawned = self.spawned, executor
+        self.monitor.hold(executor)
 
     def close_terminal(self) -> None:
         """Close the master of the terminal, if there is one."""
@@ -210,6 +236,8 @@ class Launch:
         """Take the next event.  The executor and the process it has cloned race: nothing is heard of a process
         before PID."""
         assert self.executor is not None
+        from orlop.runtime import answers
+
         if self.pid and self.early:
             event: Event | None = self.early.pop(0)
         else:
@@ -218,122 +246,9 @@ class Launch:
         if event is None:
             if last:
                 return None
-            raise self._died()
+            raise answers.died(self)
         if not self.pid and event.kind not in _BEFORE_PID:
             self.early.append(event)
             return None
-        yield from self._handle(event)
+        yield from answers.handle(self, event)
         return event.kind
-
-    def _handle(self, event: Event) -> Steps[None]:
-        assert self.executor is not None
-        if event.kind == EVENT_FAILED:
-            from orlop.runtime.failure import failure
-
-            if self.monitor is not None and not self.monitor.pid:
-                raise failure(self.monitor.program, event)
-            raise failure(self.program.planned(), event)
-        if event.kind in (events.HOOK_FAILED, events.HOOK_TIMEOUT):
-            from orlop.runtime.failure import hook_failure
-
-            raise hook_failure(self.program.planned(), event)
-        if event.kind == events.PID:
-            self._cloned(event.value)
-        elif event.kind == events.MONITOR:
-            self._monitored(event.value)
-        elif event.kind == events.CONSOLE:
-            (self.master,) = event.fds
-        elif event.kind == events.CGROUP:
-            assert self.place is not None
-            self.place(self.spawned)
-            self._answer()
-        elif event.kind == events.HOME:
-            self._answer(b"HOME=" + self._home(event.payload) + b"\0")
-        elif event.kind == events.ROOTFS:
-            state = {**self.state, "status": "creating", "pid": self.pid}
-            from orlop.runtime.hooks import run_hooks
-
-            yield from run_hooks(self.spec, "prestart", state)
-            yield from run_hooks(self.spec, "createRuntime", state)
-            self._answer()
-        elif event.kind == events.NETWORK:
-            from orlop.runtime.net_devices import NetDevices
-
-            self.devices = NetDevices(self.pid, event.fds[0])
-            self.devices.move(self.spec["linux"]["netDevices"])
-            self._answer()
-        elif event.kind == events.LISTENER:
-            from orlop.runtime.listener import send_listener
-
-            state = {**self.state, "pid": self.state.get("pid") or self.pid}
-            yield from send_listener(self.spec["linux"], self.pid, event.value, state)
-        elif event.kind == events.DANGLING:
-            from orlop.host.dangling import make_below
-
-            make_below(event.fds[0], event.payload, directory=bool(event.value))
-            self._answer()
-        elif event.kind == events.COPY_UP:
-            from orlop.host.copytree import copy_up
-
-            copy_up(*event.fds)
-            self._answer()
-
-    def _cloned(self, pid: int) -> None:
-        assert self.executor is not None
-        if pid != self.spawned:
-            self.pid = pid
-            if self.monitor is not None:
-                self.monitor.hold(pid)
-            if self.known is not None:
-                self.known(pid)
-            if self.monitor is None:
-                os.waitpid(self.spawned, 0)
-            self.spawned = 0
-        if self._waits_for_maps(pid):
-            from orlop.runtime.idmap import write_maps
-
-            linux = self.spec.get("linux") or {}
-            write_maps(pid, linux.get("uidMappings") or [], linux.get("gidMappings") or [])
-            self._answer()
-
-    def _monitored(self, executor: int) -> None:
-        """What was spawned is the monitor, and its child the executor."""
-        assert self.monitor is not None
-        self.monitor.pid, self.spawned = self.spawned, executor
-        self.monitor.hold(executor)
-
-    def _waits_for_maps(self, pid: int) -> bool:
-        """A process of a new user namespace: the container's, or the executor's own when a time namespace belongs to
-        it."""
-        if self.state.get("status") == "running":
-            return False  # exec: the namespace has its maps
-        rows = (self.spec.get("linux") or {}).get("namespaces") or []
-        new = {row["type"] for row in rows if not row.get("path")}
-        return "user" in new and (pid == self.spawned or "time" not in new)
-
-    def _home(self, passwd: bytes) -> bytes:
-        uid = (self.process.get("user") or {}).get("uid") or 0
-        for line in passwd.split(b"\n"):
-            fields = line.split(b":")
-            if len(fields) >= 6 and fields[2] == b"%d" % uid and fields[5]:
-                return fields[5][:4000]
-        return b"/"
-
-    def _died(self) -> OrlopError:
-        """It ended without a word: nothing but a signal does that, and most often the OOM killer's."""
-        for pid in (self.pid, self.spawned):
-            if pid:
-                status = self._status(pid)
-                self.pid = self.spawned = 0
-                if os.WIFSIGNALED(status) and os.WTERMSIG(status) == _SIGKILL:
-                    hint = "raise linux.resources.memory.limit"
-                    message = "container init was OOM-killed (memory limit too low?)"
-                    return KernelError(errno.ENOMEM, message, field="linux.resources.memory.limit", hint=hint)
-        return OrlopError("container init ended before the container was created")
-
-    def _status(self, pid: int) -> int:
-        """Reap a process that has ended, or have it from the monitor, which does."""
-        if self.monitor is not None and self.monitor.pid:
-            return self.monitor.status()
-        _, status = os.waitpid(pid, 0)
-        return status

@@ -93,6 +93,12 @@ class Planning:
         """The descriptor at which the program finds the memory for its times, behind all others it has."""
         return max((self._options.control, *(self._maps or {}).values())) + 1 if self._options.times else None
 
+    @property
+    def waits(self) -> bool:
+        """Is the cgroup made while the executor waits for it?  A rootless runtime plans for what it could make, and
+        so makes it first; where systemd makes it, nobody can."""
+        return self._cgroup.needs_process or not self._record.rootless
+
     def _facts(self) -> Facts:
         spec = self._spec
         return facts(
@@ -121,7 +127,7 @@ class Planning:
             directory=cgroup.clone_into(),
             device_program=rules,
             mounts=self._cgroup_mounts(cgroup),
-            asks=cgroup.needs_process,
+            waits=self.waits,
         )
         return Request(
             container_id=record.id,

@@ -46,7 +46,7 @@ def run(container_id: str, options: Options) -> int:
             creation.planning.remember()
             status = foreground.wait(launch.pid)
             if accounted:
-                _account(creation, options, foreground, destination)
+                _account(creation, options, foreground, destination, launch.began)
             return status
         finally:
             launch.close_terminal()
@@ -65,13 +65,15 @@ def _destination(options: Options) -> Destination | None:
     return Destination(options.account)
 
 
-def _account(creation: Creation, options: Options, foreground: Foreground, destination: Destination | None) -> None:
+def _account(
+    creation: Creation, options: Options, foreground: Foreground, destination: Destination | None, began: int
+) -> None:
     """Tell how the container ended and what it used.  It has run: its exit status is not lost over this."""
     from orlop.runtime.account import collect, elapsed, keep
 
     assert foreground.ended is not None
     status, usage = foreground.ended
-    account = collect(creation.record, status=status, usage=usage, wall_time=elapsed(creation.began))
+    account = collect(creation.record, status=status, usage=usage, wall_time=elapsed(began))
     try:
         if destination is not None:
             destination.write(account)
@@ -102,11 +104,10 @@ def _start(
             from orlop.runtime.notify import listen
 
             notifications = listen(creation.store.path, options)
-        creation.began = time.monotonic_ns()
         if options.monitor:
             from orlop.runtime.monitor import begin
 
-            begin(creation.store, creation.began)
+            begin(creation.store, time.monotonic_ns())
         yield from launch.go()
         creation.tell_times()
         if (creation.bundle.spec.get("hooks") or {}).get("poststart"):

@@ -177,7 +177,7 @@ CASES: dict[str, Case] = {
         "the systemd driver: the executor waits until systemd has made the cgroup around it",
         base(),
         facts=Facts(unified=True),
-        request=ask(cgroup=CgroupEntry(directory=f"/sys/fs/cgroup/system.slice/runc-{ID}.scope", asks=True)),
+        request=ask(cgroup=CgroupEntry(directory=f"/sys/fs/cgroup/system.slice/runc-{ID}.scope", waits=True)),
     ),
     "namespaces-all-but-user": Case(
         "every namespace but user and time", base("pid", "network", "ipc", "uts", "cgroup", hostname="a")

@@ -1,0 +1,132 @@
+"""What the supervisor does for each event of a container's program (plan/events.py), and what it answers.
+
+Imported when the executor has been spawned: it is busy then, and this process would only wait.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from orlop import system as os
+from orlop.errors import KernelError, OrlopError
+from orlop.plan import events
+from orlop.program.layout import EVENT_FAILED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.executor.link import Event
+    from orlop.runtime.launch import Launch
+    from orlop.runtime.waiting import Steps
+    from orlop.spec.types import Process
+
+_SIGKILL = 9
+
+
+def handle(launch: Launch, event: Event) -> Steps[None]:
+    """Do what an event asks for.  Raises the error that it tells of."""
+    if event.kind == EVENT_FAILED:
+        from orlop.runtime.failure import failure
+
+        if launch.monitor is not None and not launch.monitor.pid:
+            raise failure(launch.monitor.program, event)
+        raise failure(launch.program.planned(), event)
+    if event.kind in (events.HOOK_FAILED, events.HOOK_TIMEOUT):
+        from orlop.runtime.failure import hook_failure
+
+        raise hook_failure(launch.program.planned(), event)
+    if event.kind == events.PID:
+        _cloned(launch, event.value)
+    elif event.kind == events.MONITOR:
+        launch.monitored(event.value)
+        launch.bring_in()
+    elif event.kind == events.CONSOLE:
+        (launch.master,) = event.fds
+    elif event.kind == events.HOME:
+        launch.answer(b"HOME=" + _home(launch.process, event.payload) + b"\0")
+        if launch.at_once:
+            launch.let_go()
+    elif event.kind == events.ROOTFS:
+        state = {**launch.state, "status": "creating", "pid": launch.pid}
+        from orlop.runtime.hooks import run_hooks
+
+        yield from run_hooks(launch.spec, "prestart", state)
+        yield from run_hooks(launch.spec, "createRuntime", state)
+        launch.answer()
+    elif event.kind == events.NETWORK:
+        from orlop.runtime.net_devices import NetDevices
+
+        launch.devices = NetDevices(launch.pid, event.fds[0])
+        launch.devices.move(launch.spec["linux"]["netDevices"])
+        launch.answer()
+    elif event.kind == events.LISTENER:
+        from orlop.runtime.listener import send_listener
+
+        state = {**launch.state, "pid": launch.state.get("pid") or launch.pid}
+        yield from send_listener(launch.spec["linux"], launch.pid, event.value, state)
+    elif event.kind == events.DANGLING:
+        from orlop.host.dangling import make_below
+
+        make_below(event.fds[0], event.payload, directory=bool(event.value))
+        launch.answer()
+    elif event.kind == events.COPY_UP:
+        from orlop.host.copytree import copy_up
+
+        copy_up(*event.fds)
+        launch.answer()
+
+
+def _cloned(launch: Launch, pid: int) -> None:
+    if pid != launch.spawned:
+        launch.pid = pid
+        if launch.monitor is not None:
+            launch.monitor.hold(pid)
+        if launch.known is not None:
+            launch.known(pid)
+        if launch.monitor is None:
+            os.waitpid(launch.spawned, 0)
+        launch.spawned = 0
+    if _waits_for_maps(launch, pid):
+        from orlop.runtime.idmap import write_maps
+
+        linux = launch.spec.get("linux") or {}
+        write_maps(pid, linux.get("uidMappings") or [], linux.get("gidMappings") or [])
+        launch.answer()
+
+
+def _waits_for_maps(launch: Launch, pid: int) -> bool:
+    """A process of a new user namespace: the container's, or the executor's own when a time namespace belongs to it."""
+    if launch.state.get("status") == "running":
+        return False  # exec: the namespace has its maps
+    rows = (launch.spec.get("linux") or {}).get("namespaces") or []
+    new = {row["type"] for row in rows if not row.get("path")}
+    return "user" in new and (pid == launch.spawned or "time" not in new)
+
+
+def _home(process: Process, passwd: bytes) -> bytes:
+    uid = (process.get("user") or {}).get("uid") or 0
+    for line in passwd.split(b"\n"):
+        fields = line.split(b":")
+        if len(fields) >= 6 and fields[2] == b"%d" % uid and fields[5]:
+            return fields[5][:4000]
+    return b"/"
+
+
+def died(launch: Launch) -> OrlopError:
+    """It ended without a word: nothing but a signal does that, and most often the OOM killer's."""
+    for pid in (launch.pid, launch.spawned):
+        if pid:
+            status = _status(launch, pid)
+            launch.pid = launch.spawned = 0
+            if os.WIFSIGNALED(status) and os.WTERMSIG(status) == _SIGKILL:
+                hint = "raise linux.resources.memory.limit"
+                message = "container init was OOM-killed (memory limit too low?)"
+                return KernelError(errno.ENOMEM, message, field="linux.resources.memory.limit", hint=hint)
+    return OrlopError("container init ended before the container was created")
+
+
+def _status(launch: Launch, pid: int) -> int:
+    """Reap a process that has ended, or have it from the monitor, which does."""
+    if launch.monitor is not None and launch.monitor.pid:
+        return launch.monitor.status()
+    _, status = os.waitpid(pid, 0)
+    return status
