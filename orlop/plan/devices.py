@@ -12,6 +12,7 @@ from orlop.plan import paths
 from orlop.plan.mount_options import MountOptions
 from orlop.plan.rootfs import CLONE_TREE, attach
 from orlop.program import linux
+from orlop.program.layout import WHEN_ERROR
 from orlop.program.ops import Label
 
 TYPE_CHECKING = False
@@ -62,6 +63,7 @@ def make_devices(c: Construction) -> None:
             _node(c, dev, name, linux.S_IFCHR | 0o666, device_number(major, minor), f"/dev/{name}")
     for target, name in LINKS:
         b.do("symlinkat", target, dev, name, ignore=(EEXIST,))
+    _link_core(b, dev)
     _ptmx(c, dev)
     b.close(dev)
     for index, row in enumerate(c.linux.get("devices") or []):
@@ -75,6 +77,15 @@ def make_devices(c: Construction) -> None:
         _node(c, parent, name, mode, number, row["path"], row.get("uid") or 0, row.get("gid") or 0, named=True)
         if parent is not c.root:
             b.close(parent)
+
+
+def _link_core(b: Builder, dev: Register) -> None:
+    """/dev/core leads to the image of the kernel's memory where there is one, as with runc and crun; the config masks
+    that."""
+    absent = Label()
+    b.do("faccessat2", linux.AT_FDCWD, "/proc/kcore", linux.F_OK, 0, on={WHEN_ERROR: absent})
+    b.do("symlinkat", "/proc/kcore", dev, "core", ignore=(EEXIST,))
+    b.place(absent)
 
 
 def _dev_is_bound(c: Construction) -> bool:

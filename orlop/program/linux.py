@@ -131,6 +131,7 @@ S_IFREG = 0o100000
 S_IFCHR = 0o020000
 S_IFBLK = 0o060000
 S_IFIFO = 0o010000
+F_OK = 0
 X_OK = 1
 
 # uapi/linux/magic.h

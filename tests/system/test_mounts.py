@@ -375,6 +375,13 @@ def test_the_default_devices_and_links_are_there(runtime: Runtime, bundle: Bundl
     assert lines[6:] == ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx"]
 
 
+def test_core_leads_to_the_kernels_memory_where_the_host_shows_it(runtime: Runtime, bundle: Bundle) -> None:
+    lines = runtime.shell(bundle, "readlink /dev/core || echo none; ls /dev")
+    there = Path("/proc/kcore").exists()
+    assert lines[0] == ("/proc/kcore" if there else "none")
+    assert ("core" in lines) == there
+
+
 def test_devices_of_the_config_are_made(runtime: Runtime, bundle: Bundle) -> None:
     rows = [
         {"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o640, "uid": 5, "gid": 6},
