@@ -154,6 +154,11 @@ def _launch(found: Found, request: ExecRequest, options: Options, directory: str
         for doubt in doubts(process):
             options.log("warning", doubt)
     _tell(process, options)
+    waits = found.cgroup.attaches(request.cgroup)
+
+    def attach(pid: int) -> None:
+        found.cgroup.attach(pid, request.cgroup)
+
     program = exec_program(
         spec,
         process,
@@ -164,7 +169,7 @@ def _launch(found: Found, request: ExecRequest, options: Options, directory: str
             cgroup=CgroupEntry(
                 tasks=found.cgroup.join_files(request.cgroup) + ((f"{directory}/cgroup.procs",) if directory else ()),
                 directory=None if directory else found.cgroup.clone_into(request.cgroup),
-                waits=found.cgroup.attaches(request.cgroup),
+                waits=waits,
             ),
             new_keyring=False,
             extra_env=listen_environment(options),
@@ -180,7 +185,7 @@ def _launch(found: Found, request: ExecRequest, options: Options, directory: str
         from orlop.runtime.document import state_document
 
         state = state_document(found.record, "running", found.record.init_process_pid)
-    launch = Launch(program, spec, process, state, lambda pid: found.cgroup.attach(pid, request.cgroup))
+    launch = Launch(program, spec, process, state, attach if waits else None)
     launch.groups = tuple(path for path in (found.record.intel_rdt_path, found.record.intel_rdt_mon_path) if path)
     return launch, pidfd
 
