@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -136,16 +137,28 @@ def test_half_a_record_aside_is_removed(runtime: Runtime) -> None:
 
 def test_a_pid_that_somebody_else_has_by_now_is_not_killed(runtime: Runtime, bundle: Bundle) -> None:
     # As after a restart of the host with a state directory that outlived it: the pid is there, with another start time.
-    with runtime.running(bundle.args("sleep", "1000")) as container, subprocess.Popen(["sleep", "1000"]) as bystander:
-        container.kill()
-        record = runtime.root / container.id / "state.json"
-        pid = int(_field(record.read_text(), "init_process_pid"))
-        record.write_text(record.read_text().replace(str(pid), str(bystander.pid)))
-        assert container.status == "stopped"
-        assert "not running" in error_line(runtime("kill", container.id, "KILL", status=1))
-        runtime("delete", "--force", container.id)
-        assert bystander.poll() is None
-        bystander.kill()
+    with subprocess.Popen(["sleep", "1000"]) as bystander:
+        try:
+            _await_next_tick(bystander.pid)
+            with runtime.running(bundle.args("sleep", "1000")) as container:
+                container.kill()
+                record = runtime.root / container.id / "state.json"
+                pid = int(_field(record.read_text(), "init_process_pid"))
+                record.write_text(record.read_text().replace(str(pid), str(bystander.pid)))
+                assert container.status == "stopped"
+                assert "not running" in error_line(runtime("kill", container.id, "KILL", status=1))
+                runtime("delete", "--force", container.id)
+                assert bystander.poll() is None
+        finally:
+            bystander.kill()
+
+
+def _await_next_tick(pid: int) -> None:
+    """The kernel tells the start of a process in ticks: those that start from now on have another one."""
+    start = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    ticks = os.sysconf("SC_CLK_TCK")
+    while time.clock_gettime(time.CLOCK_BOOTTIME) * ticks < start + 1:
+        pass
 
 
 def _field(text: str, name: str) -> str:
