@@ -156,7 +156,7 @@ class Launch:
         assert self.executor is not None
         try:
             self.executor.answer(data)
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):  # the latter: an answer before this one was not read either
             return False
         return True
 
