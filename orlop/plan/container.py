@@ -71,7 +71,7 @@ def in_new_namespaces(c: Construction) -> None:
     mapped_root(c)
     protect(c)
     label_keyring(c)
-    new_session(c)
+    new_session(c, first=True)
     loopback(c)
     network_devices(c)
     names(c)

@@ -21,7 +21,7 @@ from orlop.plan.clone import (
 from orlop.plan.command import execute, wait_for_start
 from orlop.plan.console import open_console_of_exec, take_console
 from orlop.plan.construction import Construction
-from orlop.plan.labels import open_procfs
+from orlop.plan.labels import label_keyring, open_procfs
 from orlop.plan.limits import raise_limits, set_limits
 from orlop.plan.process import become_the_process
 from orlop.plan.scheduling import final_affinity, initial_affinity
@@ -57,7 +57,8 @@ def exec_program(spec: Spec, process: Process, facts: Facts, request: Request) -
     if "user" in c.namespaces:
         c.b.purpose("linux.namespaces", "unable to become root of the user namespace")
         become_root(c.b)
-    new_session(c)
+    label_keyring(c)
+    new_session(c, first=False)
     open_console_of_exec(c)
     take_console(c)
     found, entry = become_the_process(c)

@@ -7,24 +7,38 @@ from errno import EACCES, EDQUOT, ENOSYS, EPERM
 
 from orlop.plan import events
 from orlop.program import linux
+from orlop.program.ops import Label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.plan.construction import Construction
 
+# No keys in this kernel, or seccomp of an outer container, or no quota for a keyring.
+_KEYLESS = (ENOSYS, EPERM, EACCES, EDQUOT)
 _PERSONALITIES = {"LINUX": 0, "LINUX32": 8}
 
 
-def new_session(c: Construction) -> None:
+def new_session(c: Construction, *, first: bool) -> None:
     """A session of its own, which can take a controlling terminal; and a session keyring, so that the container does
-    not hold the keys of whoever started it."""
+    not hold the keys of whoever started it.
+
+    The keyring is known by its name: the first process of the container makes it, and lets those that `exec` adds find
+    it.  keyctl_join_session_keyring(3)
+    """
     b = c.b
     b.purpose("process", "unable to start a session")
     b.do("setsid")
-    if c.request.new_keyring:
-        name = f"_ses.{c.request.container_id}"
-        keyless = (ENOSYS, EPERM, EACCES, EDQUOT)  # no keys in this kernel, or seccomp of an outer container
-        b.do("keyctl", linux.KEYCTL_JOIN_SESSION_KEYRING, name, 0, 0, ignore=keyless)
+    if not c.request.new_keyring:
+        return
+    joined = Label()
+    on = dict.fromkeys(_KEYLESS, joined)
+    keyring = b.get("keyctl", linux.KEYCTL_JOIN_SESSION_KEYRING, f"_ses.{c.request.container_id}", 0, 0, on=on)
+    if first:
+        # A keyring is found by whoever may search it: here its owner, who is the container's root in both programs.
+        permissions = linux.SESSION_KEYRING_PERM | linux.KEY_USR_SEARCH
+        b.do("keyctl", linux.KEYCTL_SETPERM, keyring, permissions, 0, ignore=_KEYLESS)
+    b.place(joined)
+    b.free(keyring)
 
 
 def names(c: Construction) -> None:

@@ -102,6 +102,8 @@ LINUX_CAPABILITY_VERSION_3 = 0x20080522
 # uapi/linux/keyctl.h
 KEYCTL_JOIN_SESSION_KEYRING = 1
 KEYCTL_SETPERM = 5
+KEY_USR_SEARCH = 0x80000
+SESSION_KEYRING_PERM = 0x3F130000  # of one that was just made: all to its possessor, view, read and link to its owner
 KEY_SPEC_SESSION_KEYRING = -3
 
 # uapi/asm-generic/ioctls.h, uapi/linux/sockios.h

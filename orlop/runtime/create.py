@@ -84,6 +84,7 @@ class Creation:
             namespaces=[row["type"] for row in linux.get("namespaces") or [] if not row.get("path")],
             systemd_cgroup=options.systemd_cgroup,
             rootless=self._rootless(),
+            new_keyring=not options.no_new_keyring,
         )
         if self.bundle.entry is None:
             self._doubts()

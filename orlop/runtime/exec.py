@@ -171,7 +171,7 @@ def _launch(found: Found, request: ExecRequest, options: Options, directory: str
                 directory=None if directory else found.cgroup.clone_into(request.cgroup),
                 waits=waits,
             ),
-            new_keyring=False,
+            new_keyring=found.record.new_keyring,
             extra_env=listen_environment(options),
             seccomp=seccomp_filter(spec, options),
         ),

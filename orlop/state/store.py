@@ -20,6 +20,10 @@ from orlop.errors import ConfigError, NotFound, OrlopError, StateError
 from orlop.host.probe import read_text
 from orlop.spec.json_line import line
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 FIFO = "exec.fifo"
 _RECORD = "state.json"
 _CONFIG = "config.json"
@@ -29,7 +33,13 @@ _CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 # gives it a default, so that containers go on over an upgrade (tests/unit/state).
 FORMAT = 1
 # What the fields are that came after the first version, where a record lacks them.
-_ADDED = {"intel_rdt_path": str, "intel_rdt_mon_path": str, "intel_rdt_made": list, "monitor": list}
+_ADDED: dict[str, Callable[[], object]] = {
+    "intel_rdt_path": str,
+    "intel_rdt_mon_path": str,
+    "intel_rdt_made": list,
+    "monitor": list,
+    "new_keyring": lambda: True,
+}
 
 
 class Record:
@@ -39,7 +49,8 @@ class Record:
     `created` is RFC 3339 in UTC, `cgroup_paths` as runc records them, `namespaces` the types
     of those that are the container's own.  `intel_rdt_path` and `intel_rdt_mon_path` are its groups of resctrl, and
     `intel_rdt_made` those of them that are removed with it.  `monitor` is pid and start of the process that reaps the
-    first one and records its end, empty where there is none.
+    first one and records its end, empty where there is none.  `new_keyring`: its processes share a session keyring of
+    their own.
     """
 
     FIELDS = (
@@ -58,6 +69,7 @@ class Record:
         "intel_rdt_mon_path",
         "intel_rdt_made",
         "monitor",
+        "new_keyring",
     )
     __slots__ = FIELDS
 
@@ -72,6 +84,7 @@ class Record:
         namespaces: list[str] | None = None,
         systemd_cgroup: bool = False,
         rootless: bool = False,
+        new_keyring: bool = True,
     ) -> None:
         self.id = id
         self.bundle = bundle
@@ -88,6 +101,7 @@ class Record:
         self.namespaces = namespaces or []
         self.systemd_cgroup = systemd_cgroup
         self.rootless = rootless
+        self.new_keyring = new_keyring
 
 
 def check_id(container_id: str) -> None:

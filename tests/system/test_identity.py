@@ -6,10 +6,13 @@ import os
 import re
 import resource
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from orlop.program.calls import numbers
 from orlop.spec.capabilities import CAPABILITIES
 from tests.system.bundles import Bundle
 from tests.system.command import Runtime, error_line
@@ -337,8 +340,47 @@ def test_the_process_leads_a_session_of_its_own(runtime: Runtime, bundle: Bundle
         assert fields[2] == fields[3] == str(container.pid)  # process group, session
 
 
+def _session_keyrings(container_id: str, lines: list[str]) -> set[str]:
+    """The serials of the container's keyrings among the lines of /proc/keys, which shows all that its reader may see:
+    those of containers that ended just now, too."""
+    return {line.split()[0] for line in lines if f" _ses.{container_id}:" in line}
+
+
 def test_the_process_has_a_session_keyring_of_its_own(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.set("linux.maskedPaths", []).args("cat", "/proc/keys")
+    container_id = runtime.new_id()
+    assert len(_session_keyrings(container_id, runtime("run", "-b", bundle.path, container_id).lines)) == 1
+
+
+@pytest.mark.parametrize("user_namespace", [False, True])
+def test_what_exec_adds_shares_the_session_keyring(runtime: Runtime, bundle: Bundle, user_namespace: bool) -> None:
+    if user_namespace:
+        bundle.user_namespace()
     bundle.set("linux.maskedPaths", [])
-    lines = runtime.run(bundle.shell("cat /proc/keys")).lines
-    names = [line.split(None, 8)[-1] for line in lines if "keyring" in line]
-    assert any(name.startswith("_ses.") for name in names), lines
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        for _ in range(2):
+            assert len(_session_keyrings(container.id, container.shell("cat /proc/keys"))) == 1
+
+
+# Runs a command that has a session keyring of its own, which only its holders see.
+_WITH_KEYRING = """
+import ctypes, os, sys
+keyctl, join, set_permissions = int(sys.argv[1]), 1, 5
+syscall = ctypes.CDLL(None, use_errno=True).syscall
+keyring = syscall(keyctl, join, b"_ses.callers", 0, 0, 0)
+assert keyring > 0 and syscall(keyctl, set_permissions, keyring, 0x3f000000, 0, 0) == 0, ctypes.get_errno()
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_exec_gives_the_keys_of_its_caller_only_without_a_new_keyring(
+    runtime: Runtime, bundle: Bundle, keep: bool
+) -> None:
+    bundle.set("linux.maskedPaths", [])
+    flags = ["--no-new-keyring"] if keep else []
+    with runtime.running(bundle.args("sleep", "1000"), *flags) as container:
+        command = runtime.command("exec", container.id, "cat", "/proc/keys")
+        number = str(numbers(os.uname().machine)["keyctl"])
+        seen = subprocess.check_output([sys.executable, "-c", _WITH_KEYRING, number, *command], text=True)
+    assert bool(_session_keyrings("callers", seen.splitlines())) == keep

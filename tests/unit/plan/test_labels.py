@@ -31,8 +31,13 @@ def test_an_selinux_label_is_told_for_the_next_execve() -> None:
     assert written(plan, "process.selinuxLabel") == [("self/attr/exec", LABEL)]
 
 
-def test_the_session_keyring_of_a_container_has_the_label_too() -> None:
-    plan = container(spec(selinuxLabel=LABEL), facts=MODULES)
+@pytest.mark.parametrize("of", ["container", "exec"])
+def test_the_session_keyring_has_the_label_too(of: str) -> None:
+    config = spec(selinuxLabel=LABEL)
+    if of == "container":
+        plan = container(config, facts=MODULES)
+    else:
+        plan = exec_(config, facts=MODULES, request=Request())
     assert written(plan, "process.selinuxLabel") == [("self/attr/keycreate", LABEL), ("self/attr/exec", LABEL)]
     first: Op = plan.calls("process.selinuxLabel", "write")[0]
     assert first.index < plan.first("keyctl")

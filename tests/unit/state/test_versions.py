@@ -39,7 +39,7 @@ def test_the_state_of_the_first_version_is_read(tmp_path: Path) -> None:
         assert getattr(record, name) == _FIRST[name]
     for name in record.FIELDS:
         assert hasattr(record, name)
-    assert (record.intel_rdt_path, record.intel_rdt_made, record.monitor) == ("", [], [])
+    assert (record.intel_rdt_path, record.intel_rdt_made, record.monitor, record.new_keyring) == ("", [], [], True)
 
 
 def test_a_field_that_a_later_version_has_added_is_passed_over(tmp_path: Path) -> None:
