@@ -1,8 +1,8 @@
 """linux.maskedPaths and linux.readonlyPaths.
 
 A masked file is covered by the host's /dev/null and not by the container's, which might be anything
-(CVE-2025-31133); a masked
-directory by an empty read-only tmpfs, one for all of them.  A path that does not exist is skipped.
+(CVE-2025-31133); a masked directory by an empty read-only tmpfs, one for all of them.  A symbolic link is followed, below
+the root.  A path that does not exist is skipped, and so is a link that leads to nothing.
 """
 
 from __future__ import annotations
@@ -86,6 +86,9 @@ def read_only_paths(c: Construction) -> None:
     b = c.b
     for index, path in enumerate(dict.fromkeys(c.linux.get("readonlyPaths") or [])):
         b.purpose(f"linux.readonlyPaths[{index}]", f'unable to make "{path}" read-only')
+        if paths.clean(path) == ".":  # what is mounted on the root of a process, that does not see
+            change(b, c.root, on=linux.MOUNT_ATTR_RDONLY)
+            continue
         done = Label()
         place = paths.look_up(b, c.root, path, on={ENOENT: done, ENOTDIR: done})
         tree = b.get("open_tree", place, "", CLONE_TREE | linux.AT_EMPTY_PATH | linux.AT_RECURSIVE)

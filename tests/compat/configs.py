@@ -53,6 +53,12 @@ def bind_file(bundle: Bundle, place: Path) -> None:
     bundle.bind(place / "file", "/etc/new/file", "bind", "ro")
 
 
+def links(bundle: Bundle, _: Path) -> None:
+    (bundle.rootfs / "link").mkdir()
+    for name, target in (("file", "/etc/passwd"), ("directory", "../tmp"), ("nowhere", "/no/such")):
+        (bundle.rootfs / "link" / name).symlink_to(target)
+
+
 def shared_ids(bundle: Bundle, _: Path) -> None:
     bundle.user_namespace()
 
@@ -124,6 +130,9 @@ ROOT = {
     "no readonly paths": without("linux.readonlyPaths"),
     "a masked file": to("linux.maskedPaths", ["/etc/passwd"]),
     "a masked directory": to("linux.maskedPaths", ["/bin/../tmp"]),
+    "masked links": several(links, to("linux.maskedPaths", ["/link/file", "/link/directory", "/link/nowhere"])),
+    "read-only links": several(links, to("linux.readonlyPaths", ["/link/file", "/link/directory", "/link/nowhere"])),
+    "the root is a read-only path": several(to("linux.readonlyPaths", ["/"]), to("root.readonly", False)),
     "masked paths that are missing": to("linux.maskedPaths", ["/no/such", "/etc/passwd/below"]),
     "a readonly directory": several(to("linux.readonlyPaths", ["/tmp"]), to("root.readonly", False)),
     "readonly paths that are missing": to("linux.readonlyPaths", ["/no/such"]),

@@ -358,6 +358,46 @@ def test_readonly_paths_are_read_only(runtime: Runtime, bundle: Bundle, place: P
     assert runtime.shell(bundle, script) == ["no", "no", "no"]
 
 
+def test_what_a_masked_link_leads_to_is_masked(runtime: Runtime, bundle: Bundle) -> None:
+    (bundle.rootfs / "secrets").mkdir()
+    (bundle.rootfs / "secrets/key").write_text("key")
+    (bundle.rootfs / "etc/secret").write_text("secret")
+    (bundle.rootfs / "file").symlink_to("../../etc/secret")
+    (bundle.rootfs / "directory").symlink_to("/secrets")
+    bundle.set("linux.maskedPaths", ["/file", "/directory"])
+    assert runtime.shell(bundle, "cat /etc/secret; ls /secrets; readlink /file; readlink /directory") == [
+        "../../etc/secret",
+        "/secrets",
+    ]
+
+
+def test_what_a_read_only_link_leads_to_is_read_only(runtime: Runtime, bundle: Bundle) -> None:
+    (bundle.rootfs / "link").symlink_to("/tmp")
+    bundle.set("linux.readonlyPaths", ["/link"]).writable()
+    assert runtime.shell(bundle, "touch /etc/x; touch /tmp/x 2>/dev/null || echo no") == ["no"]
+
+
+@pytest.mark.parametrize("field", ["linux.maskedPaths", "linux.readonlyPaths"])
+def test_a_link_to_nothing_is_as_a_path_that_is_missing(runtime: Runtime, bundle: Bundle, field: str) -> None:
+    (bundle.rootfs / "file").symlink_to("/run/nowhere")
+    (bundle.rootfs / "directory").symlink_to("nowhere")
+    (bundle.rootfs / "etc/secret").write_text("seen")
+    bundle.set("linux.maskedPaths", []).set("linux.readonlyPaths", []).writable()
+    bundle.set(field, ["/file", "/directory/below", "/directory"])
+    assert runtime.shell(bundle, "cat /etc/secret; readlink /file; readlink /directory; ls -d /run 2>/dev/null || echo none") == [
+        "seen",
+        "/run/nowhere",
+        "nowhere",
+        "none",
+    ]
+
+
+@pytest.mark.parametrize("path", ["/", "/../."])
+def test_the_root_is_a_path_that_can_be_read_only(runtime: Runtime, bundle: Bundle, path: str) -> None:
+    bundle.set("linux.readonlyPaths", [path]).writable()
+    assert runtime.shell(bundle, "touch /file 2>/dev/null || echo no; echo x > /dev/shm/x") == ["no"]
+
+
 def test_the_defaults_protect_proc(runtime: Runtime, bundle: Bundle) -> None:
     script = "cat /proc/timer_list /proc/keys 2>/dev/null; (echo 1 > /proc/sys/kernel/panic) 2>&1 | head -1"
     lines = runtime.shell(bundle, script)
