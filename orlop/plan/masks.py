@@ -1,8 +1,8 @@
 """linux.maskedPaths and linux.readonlyPaths.
 
 A masked file is covered by the host's /dev/null and not by the container's, which might be anything
-(CVE-2025-31133); a masked directory by an empty read-only tmpfs, one for all of them.  A symbolic link is followed, below
-the root.  A path that does not exist is skipped, and so is a link that leads to nothing.
+(CVE-2025-31133); a masked directory by an empty read-only tmpfs, one for all of them.  A symbolic link is followed,
+below the root.  A path that does not exist is skipped, and so is a link that leads to nothing.
 """
 
 from __future__ import annotations

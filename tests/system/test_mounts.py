@@ -381,15 +381,11 @@ def test_what_a_read_only_link_leads_to_is_read_only(runtime: Runtime, bundle: B
 def test_a_link_to_nothing_is_as_a_path_that_is_missing(runtime: Runtime, bundle: Bundle, field: str) -> None:
     (bundle.rootfs / "file").symlink_to("/run/nowhere")
     (bundle.rootfs / "directory").symlink_to("nowhere")
-    (bundle.rootfs / "etc/secret").write_text("seen")
+    (bundle.rootfs / "etc/secret").write_text("seen\n")
     bundle.set("linux.maskedPaths", []).set("linux.readonlyPaths", []).writable()
     bundle.set(field, ["/file", "/directory/below", "/directory"])
-    assert runtime.shell(bundle, "cat /etc/secret; readlink /file; readlink /directory; ls -d /run 2>/dev/null || echo none") == [
-        "seen",
-        "/run/nowhere",
-        "nowhere",
-        "none",
-    ]
+    script = "cat /etc/secret; readlink /file; readlink /directory; ls -d /run 2>/dev/null || echo none"
+    assert runtime.shell(bundle, script) == ["seen", "/run/nowhere", "nowhere", "none"]
 
 
 @pytest.mark.parametrize("path", ["/", "/../."])
