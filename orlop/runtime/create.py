@@ -124,20 +124,18 @@ class Creation:
 
                 self.times = Times(options.times)
             self.record.cgroup_paths = self.cgroup.paths
-            store.save(self.record)
             if options.notify_socket:
                 from orlop.runtime.notify import offer
 
                 offer(spec, store.path)
-            store.save_config(self.bundle.data)
             if self.fifo:
                 store.make_fifo()
             waits = self.planning.waits
             if not waits:
-                self._place(0)
+                self._record_and_place(0)
             program = self.planning.program()
             state = self.state("creating", 0)
-            place = self._place if waits else None
+            place = self._record_and_place if waits else None
             self.launch = Launch(program, spec, spec["process"], state, place, self._note, self._monitor())
             self.launch.at_once = self._at_once()
             group = self._resctrl()
@@ -175,6 +173,12 @@ class Creation:
 
     def _resources(self) -> Resources | None:
         return (self.bundle.spec.get("linux") or {}).get("resources")
+
+    def _record_and_place(self, pid: int) -> None:
+        """Write down what there is, and make the cgroup; while the executor, if there is one, makes namespaces."""
+        self.store.save(self.record)
+        self.store.save_config(self.bundle.data)
+        self._place(pid)
 
     def _place(self, pid: int) -> None:
         """Make the cgroup, around the executor where it must be so."""
