@@ -112,14 +112,15 @@ class Request:
     waits for the supervisor itself.  `state` is the state document that hooks inside the container read, without pid.
     `stamps` is the number of a descriptor of shared memory for time stamps, one of 8 bytes for each operation.
     `idmaps` gives for the index of each id-mapped mount the number of the descriptor of its user namespace; these come
-    right after the control socket.  `unprivileged`: the runtime is an ordinary user, who could do no more with the
-    executor than without it.
+    right after the control socket, and with them `directory` is the path of the container's state directory.
+    `unprivileged`: the runtime is an ordinary user, who could do no more with the executor than without it.
     """
 
     __slots__ = (
         "cgroup",
         "container_id",
         "control",
+        "directory",
         "extra_env",
         "fifo",
         "idmaps",
@@ -147,6 +148,7 @@ class Request:
         stamps: int | None = None,
         seccomp: SeccompFilter | None = None,
         idmaps: dict[int, int] | None = None,
+        directory: str = "",
         unprivileged: bool = False,
     ) -> None:
         self.container_id = container_id
@@ -161,4 +163,5 @@ class Request:
         self.stamps = stamps
         self.seccomp = seccomp
         self.idmaps = idmaps or {}
+        self.directory = directory
         self.unprivileged = unprivileged

@@ -3,6 +3,15 @@
 The kernel lets only whoever is privileged over the file system change a mount so, and only before anybody can see it.
 So the tree is cloned and mapped in the runtime's namespaces, before the clone, and the container's process attaches it.
 The mapping is that of a user namespace, which the supervisor makes beforehand and passes on (runtime/idmap.py).
+
+With a user namespace the container may not take away what the host forbids, such as to write or to execute: the kernel
+locks these attributes of each mount as a mount namespace is copied for another user namespace (mount_namespaces(7)).
+A tree that was mounted nowhere would miss that, so it goes the same way:
+
+executor, in a mount namespace of its own        the container's first process, in a locked copy of that
+clone each tree, map it
+mount it on <the container's state directory>/<index>
+clone3 ────────────────────────────────────────▶ clone each tree from there
 """
 
 from __future__ import annotations
@@ -12,7 +21,7 @@ from errno import EINVAL, EPERM
 from orlop.plan import events, paths
 from orlop.plan.mount_options import MountOptions
 from orlop.plan.mounts import mount_purpose, open_source
-from orlop.plan.rootfs import change
+from orlop.plan.rootfs import CLONE_TREE, attach, change
 from orlop.program import linux
 from orlop.program.builder import MOUNT_ATTR_SIZE, Builder
 
@@ -20,6 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.plan.construction import Construction
     from orlop.program.ops import Program, Register
+    from orlop.spec.types import Mount
 
 _CONTROL = 3
 _NO_SUPPORT = "maybe the filesystem used doesn't support idmap mounts on this kernel?"
@@ -35,7 +45,7 @@ def open_idmapped(c: Construction) -> None:
     b = c.b
     late: set[int] = set()
     for index, namespace in c.request.idmaps.items():
-        mount = (c.spec.get("mounts") or [])[index]
+        mount = _mount(c, index)
         if paths.below(c.request.rootfs, mount.get("source") or ""):
             late.add(namespace)
             continue
@@ -48,6 +58,50 @@ def open_idmapped(c: Construction) -> None:
     for namespace in dict.fromkeys(c.request.idmaps.values()):
         if namespace not in late:
             b.do("close", namespace)
+    if c.sources and locks(c):
+        _mount_aside(c)
+
+
+def locks(c: Construction) -> bool:
+    """Does the clone copy the mount namespace for another user namespace?"""
+    return "user" in c.namespaces and c.creates("mount")
+
+
+def _mount_aside(c: Construction) -> None:
+    """Leave this mount namespace for a copy, which the host does not see, and mount the trees there, each on an entry
+    of a tmpfs.  That covers the container's state directory, which nothing asks for any more."""
+    b = c.b
+    b.purpose("mounts", "unable to set id-mapped mounts aside")
+    b.do("unshare", linux.CLONE_NEWNS)
+    private = b.mount_attr(propagation=linux.MS_SLAVE)
+    b.do("mount_setattr", linux.AT_FDCWD, "/", linux.AT_RECURSIVE, private, MOUNT_ATTR_SIZE)
+    fs = b.get("fsopen", "tmpfs", linux.FSOPEN_CLOEXEC)
+    b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0)
+    aside = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, 0)
+    b.do("move_mount", aside, "", linux.AT_FDCWD, c.request.directory, linux.MOVE_MOUNT_F_EMPTY_PATH)
+    for index, tree in c.sources.items():
+        mount = _mount(c, index)
+        mount_purpose(c, index, mount)
+        directory = c.facts.sources.get(mount.get("source") or "", True)
+        place = paths.mount_point(b, aside, str(index), directory=directory)
+        attach(b, tree, place)
+        b.do("close", tree)
+        b.close(place)
+    b.close(fs, aside)
+
+
+def take_locked(c: Construction) -> None:
+    """In the container's mount namespace: clone the trees once more, now with what the kernel has locked."""
+    b = c.b
+    for index, tree in c.sources.items():
+        mount = _mount(c, index)
+        mount_purpose(c, index, mount)
+        whole = linux.AT_RECURSIVE if MountOptions(mount.get("options") or []).recursive else 0
+        b.do("open_tree", linux.AT_FDCWD, f"{c.request.directory}/{index}", CLONE_TREE | whole, result=tree.number)
+
+
+def _mount(c: Construction, index: int) -> Mount:
+    return (c.spec.get("mounts") or [])[index]
 
 
 def map_owners(c: Construction, index: int, tree: Register, options: MountOptions) -> None:

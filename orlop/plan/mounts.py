@@ -49,6 +49,11 @@ def open_sources(c: Construction) -> None:
 
     One that root of the host may not open is left for `_bind`: it may be the mapped root's.
     """
+    if c.sources:  # id-mapped, before the clone
+        from orlop.plan.idmap import locks, take_locked
+
+        if locks(c):
+            take_locked(c)
     everything = "user" in c.namespaces
     for index, mount in enumerate(c.spec.get("mounts") or []):
         options = MountOptions(mount.get("options") or [])

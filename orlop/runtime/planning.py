@@ -122,6 +122,7 @@ class Planning:
         spec, options = self._spec, self._options
         linux = spec.get("linux") or {}
         rules = cgroup.device_program(linux.get("resources"), device_paths(spec)) if devices else None
+        directory = f"{os.path.abspath(options.root)}/{record.id}"
         entry = CgroupEntry(
             tasks=cgroup.join_files(),
             directory=cgroup.clone_into(),
@@ -133,7 +134,7 @@ class Planning:
             container_id=record.id,
             rootfs=record.rootfs,
             control=options.control,
-            fifo=f"{os.path.abspath(options.root)}/{record.id}/{FIFO}" if self._fifo else None,
+            fifo=f"{directory}/{FIFO}" if self._fifo else None,
             cgroup=entry,
             no_pivot=options.no_pivot,
             new_keyring=not options.no_new_keyring,
@@ -141,6 +142,7 @@ class Planning:
             state=state_document(record, "creating", 0),
             seccomp=seccomp_filter(spec, options),
             idmaps=self._maps,
+            directory=directory if self._maps else "",
             stamps=self.stamps,
             unprivileged=self._record.rootless and os.geteuid() != 0,
         )

@@ -92,6 +92,7 @@ def ask(
         stamps=stamps,
         seccomp=seccomp,
         idmaps=idmaps,
+        directory=f"/run/orlop/{ID}" if idmaps else "",
         unprivileged=unprivileged,
     )
 

@@ -142,3 +142,48 @@ def test_a_file_system_that_cannot_is_named(runtime: Runtime, bundle: Bundle) ->
 
 def test_idmap_without_any_maps_is_refused(runtime: Runtime, bundle: Bundle, source: Path) -> None:
     assert "idmap needs mappings" in runtime.refuses(bundle.bind(source, "/data", "bind", "idmap"))
+
+
+ALLOWED = ["rw,nosuid,nodev,noexec", "ro,suid,nodev,noexec", "ro,nosuid,dev,noexec", "ro,nosuid,nodev,exec"]
+WORDS = [("bind",), ("bind", "idmap"), ("rbind", "ridmap"), ("rbind", "ridmap", "rslave"), ("bind", "idmap", "noexec")]
+
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_what_the_host_forbids_cannot_be_allowed_in_a_user_namespace(
+    runtime: Runtime, bundle: Bundle, source: Path, words: tuple[str, ...]
+) -> None:
+    (source / "1").chmod(0o666)
+    capabilities = ["CAP_SYS_ADMIN", "CAP_CHOWN", "CAP_MKNOD"]
+    bundle.set("process.capabilities", dict.fromkeys(("bounding", "effective", "permitted"), capabilities))
+    with mounted(source / "fs", "-o", "mode=777") as place:
+        (place / "below").touch()
+        subprocess.run(["mount", "-o", "remount,bind,ro,nosuid,nodev,noexec", place], check=True)
+        bundle.bind(place, "/data", *words).bind(place / "below", "/etc/file", "bind", "idmap").user_namespace(BASE)
+        again = [f"mount -o remount,bind,{flags} /data" for flags in ALLOWED] + ["mount -o remount,bind,rw /etc/file"]
+        script = "; ".join(f"{command} 2>/dev/null || echo refused" for command in again)
+        lines = runtime.shell(bundle, f"{script}; grep -o ' /data .* - tmpfs' /proc/self/mountinfo")
+        assert lines[:-1] == ["refused"] * 5
+        assert {"ro", "nosuid", "nodev", "noexec"} <= set(lines[-1].split()[1].split(","))
+
+
+@pytest.mark.parametrize("words", [("rbind", "ridmap"), ("rbind", "idmap", "rslave")], ids=" ".join)
+def test_what_the_host_mounts_later_is_in_a_mapped_tree(
+    runtime: Runtime, bundle: Bundle, source: Path, words: tuple[str, ...]
+) -> None:
+    with mounted(source / "fs") as place:
+        subprocess.run(["mount", "--make-shared", str(place)], check=True)
+        (place / "later").mkdir()
+        bundle.bind(place, "/data", *words).user_namespace(BASE)
+        with runtime.running(bundle.args("sleep", "1000")) as container, mounted(place / "later") as later:
+            (later / "file").touch()
+            assert container.shell("ls /data/later") == ["file"]
+
+
+def test_mapped_trees_are_in_nobody_elses_way(runtime: Runtime, bundle: Bundle, source: Path) -> None:
+    """They may lie in each other and in plain ones; what they are set aside in may be bound, too."""
+    (source / "inner").mkdir()
+    (source / "inner/file").touch()
+    bundle.user_namespace(BASE).bind(source, "/plain", "rbind").bind(runtime.root, "/state", "rbind")
+    bundle.bind(source, "/outer", "bind", "idmap").bind(source / "inner", "/inner", "bind", "idmap")
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        assert container.shell("stat -c %u /plain/1 /outer/1 /inner/file") == ["65534", "1", "0"]
