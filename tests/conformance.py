@@ -1,10 +1,15 @@
 """Which test shows that a field, or a rule of the runtime-spec, is kept.  docs/conformance.md is made of this.
 
 A field without a row of its own is shown by the row of what is around it.  Tests are named `file::function`, the file
-below tests/.
+below tests/.  What shows a rule is marked with it, and found by it: `pytest -k CG-1`.
 """
 
 from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+_TESTS = Path(__file__).parent
 
 _IGNORED = "unit/cgroup/test_fields.py::test_kernel_memory_and_hierarchy_are_ignored_as_the_specification_says"
 _WEIGHT = "system/test_resources.py::test_a_block_weight_is_in_the_file_of_whoever_hands_out_weights"
@@ -84,83 +89,90 @@ FIELDS = {
     "linux.timeOffsets": "system/test_namespaces.py::test_time_offsets_are_in_force",
 }
 
+# The rules, and what each says.  Those of the lists 17 (must be refused) and 18 (must be tolerated) stand in LISTED.
+RULES = {
+    "B-1": "a bundle has config.json at its root",
+    "B-2": "config.json is UTF-8",
+    "B-3": "no object has a name twice",
+    "B-4": "the order of members means nothing",
+    "V1": "unknown members are ignored",
+    "V2": "invalid values are errors",
+    "V3": "a config can be checked without running",
+    "M-1": "the options make a bind mount, never the type",
+    "M-2": "mounts are made in order",
+    "M-3": "unknown options are the file system's",
+    "M-4": "words mean what mount(8) says",
+    "M-5": "idmap and ridmap",
+    "H-1": "hooks run in order",
+    "H-2": "hooks read the state",
+    "H-3": "the status is that of the moment",
+    "N-1": "a type that is not listed is shared",
+    "N-2": "no type is listed twice",
+    "D-1": "devices are there",
+    "D-2": "a device twice is no error",
+    "D-3": "other devices cannot be used",
+    "D-4": "default devices",
+    "ND-1": "network devices are moved",
+    "ND-2": "names that clash",
+    "ND-3": "addresses are kept",
+    "ND-4": "network devices are up",
+    "ND-5": "nothing is moved back",
+    "CG-1": "one path, one cgroup",
+    "CG-2": "a default path",
+    "CG-3": "invalid paths are errors",
+    "CG-4": "missing cgroups are made",
+    "CG-5": "more controllers may be joined",
+    "CG-6": "unfit cgroups are refused",
+    "CG-7": "who owns the cgroup",
+    "RS-1": "settings of v1 on v2",
+    "RDT-1": "the process is in the class",
+    "RDT-2": "the order of schemata",
+    "RDT-3": "own classes are removed, others stay",
+    "RDT-4": "schemata are compared",
+    "RDT-5": "a class alone must be there",
+    "RDT-6": "monitoring",
+    "FD-1": "only three descriptors are open",
+    "SL-1": "the links of /dev",
+    "FS-1": "/proc, /sys, /dev/pts, /dev/shm",
+    "17.28": "must be refused: an unfit cgroup",
+    "17.29": "must be refused: a limit below the use",
+    "17.34": "must be refused: v1 on v2",
+    "17.37": "must be refused: a class that is missing",
+    "17.38": "must be refused: schemata that differ",
+    "17.39": "must be refused: no monitoring",
+    "18.8": "must be tolerated: a file of /sys/kernel/cgroup/delegate that the cgroup has not",
+}
+
 _REJECT = "system/test_must_reject.py::test_must_reject"
 _TOLERATE = "system/test_must_tolerate.py::test_must_tolerate"
 
-# Rule → what it says, and the tests.  The numbers 17 and 18 are the lists of what must be refused and what must not.
-RULES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "B-1": ("a bundle has config.json at its root", ("system/test_bad_input.py::test_no_config",)),
-    "B-2": ("config.json is UTF-8", ("system/test_bad_input.py::test_a_config_that_is_not_utf_8",)),
-    "B-3": ("no object has a name twice", ("system/test_bad_input.py::test_not_json",)),
-    "B-4": ("the order of members means nothing", ("unit/spec/test_spec_json.py::*",)),
-    "V1": ("unknown members are ignored", (_TOLERATE,)),
-    "V2": ("invalid values are errors", (_REJECT, "unit/spec/test_spec_table.py::test_every_field_refuses*")),
-    "V3": ("a config can be checked without running", ("unit/check/test_doubts.py::*",)),
-    "M-1": ("the options make a bind mount, never the type", (
-        "unit/check/test_doubts.py::test_what_is_legal_and_surely_not_meant_is_told",
-        "compat/test_side_by_side.py::test_a_container_looks_the_same_as_with_runc",
-    )),
-    "M-2": ("mounts are made in order", ("system/test_mounts.py::test_mounts_are_made_in_their_order",)),
-    "M-3": ("unknown options are the file system's", (_TOLERATE,)),
-    "M-4": ("words mean what mount(8) says", (
-        "compat/test_side_by_side.py::test_a_container_looks_the_same_as_with_runc",
-    )),
-    "M-5": ("idmap and ridmap", ("system/test_idmapped_mounts.py::*", _REJECT)),
-    "H-1": ("hooks run in order", ("system/test_hooks.py::test_hooks_of_a_kind_run_in_the_order_of_the_config",)),
-    "H-2": ("hooks read the state", ("system/test_hooks.py::test_a_hook_reads_the_state_on_its_standard_input",)),
-    "H-3": ("the status is that of the moment", ("system/test_hooks.py::test_a_hook_reads_the_state*",)),
-    "N-1": ("a type that is not listed is shared", (
-        "system/test_namespaces.py::test_a_namespace_that_is_not_named_is_the_runtimes",
-    )),
-    "N-2": ("no type is listed twice", (_REJECT,)),
-    "D-1": ("devices are there", ("system/test_mounts.py::test_devices_of_the_config_are_made",)),
-    "D-2": ("a device twice is no error", (_TOLERATE,)),
-    "D-3": ("other devices cannot be used", ("system/test_mounts.py::test_the_device_rules_are_in_force",)),
-    "D-4": ("default devices", ("system/test_mounts.py::test_the_default_devices_and_links_are_there",)),
-    "ND-1": ("network devices are moved", ("system/test_net_devices.py::test_a_device_is_moved_and_up",)),
-    "ND-2": ("names that clash", ("system/test_net_devices.py::test_a_name_that_the_container_has_is_refused",
-                                  "system/test_net_devices.py::test_a_template_takes_the_next_free_name")),
-    "ND-3": ("addresses are kept", ("system/test_net_devices.py::test_permanent_global_addresses_are_kept",
-                                    "system/test_net_devices.py::test_attributes_are_kept")),
-    "ND-4": ("network devices are up", ("system/test_net_devices.py::test_a_device_is_moved_and_up",)),
-    "ND-5": ("nothing is moved back", ("system/test_net_devices.py::*",)),
-    "CG-1": ("one path, one cgroup", ("unit/cgroup/test_choose.py::*",)),
-    "CG-2": ("a default path", ("system/test_cgroup_room.py::test_the_default_path*",)),
-    "CG-3": ("invalid paths are errors", ("system/test_bad_input.py::test_a_cgroup_path_that_leads_out",)),
-    "CG-4": ("missing cgroups are made", ("system/test_cgroup_room.py::test_a_process_is_in_every_hierarchy*",)),
-    "CG-5": ("more controllers may be joined", ("system/test_cgroup_room.py::test_a_process_is_in_every_hierarchy*",)),
-    "CG-6": ("unfit cgroups are refused", ("system/test_cgroup_room.py::test_a_cgroup_with_a_process_is_refused*",
-                                           "system/test_cgroup_room.py::test_a_frozen_cgroup_is_refused*")),
-    "CG-7": ("who owns the cgroup", ("system/test_systemd.py::test_a_container_with_its_own_part*",)),
-    "RS-1": ("settings of v1 on v2", ("unit/cgroup/test_fields.py::*",)),
-    "RDT-1": ("the process is in the class", ("unit/host/test_resctrl.py::test_an_empty_object_makes*",)),
-    "RDT-2": ("the order of schemata", ("unit/host/test_resctrl.py::test_schemata_are_written_in_the_order*",)),
-    "RDT-3": ("own classes are removed, others stay", ("unit/host/test_resctrl.py::test_a_class_that_is_made*",
-                                                        "unit/host/test_resctrl.py::test_a_group_that_is_there*")),
-    "RDT-4": ("schemata are compared", ("unit/host/test_resctrl.py::test_a_class_that_is_there_is_compared",)),
-    "RDT-5": ("a class alone must be there", ("unit/host/test_resctrl.py::test_a_class_alone_must_be_there",)),
-    "RDT-6": ("monitoring", ("unit/host/test_resctrl.py::test_monitoring",)),
-    "FD-1": ("only three descriptors are open", ("system/test_hooks.py::test_a_hook_gets_no_descriptor*",
-                                                 "system/test_leaks.py::*")),
-    "SL-1": ("the links of /dev", ("system/test_mounts.py::test_the_default_devices_and_links_are_there",)),
-    "FS-1": ("/proc, /sys, /dev/pts, /dev/shm", (
-        "compat/test_side_by_side.py::test_a_container_looks_the_same_as_with_runc",
-    )),
-    **{f"17.{number}": ("must be refused", (_REJECT,)) for number in (*range(1, 18), *range(19, 28))},
-    **{f"17.{number}": ("must be refused", (_REJECT,)) for number in (30, 31, 32, 33, 36, *range(40, 51), 57, 58)},
-    **{f"17.{number}": ("must be refused", (f"{_REJECT}_17_{number}_*",)) for number in (18, 35, *range(51, 57))},
-    "17.28": ("must be refused: an unfit cgroup", ("system/test_cgroup_room.py::test_a_frozen_cgroup_is_refused*",)),
-    "17.29": ("must be refused: a limit below the use", ("system/test_update.py::test_a_limit_below_the_use*",)),
-    "17.34": ("must be refused: v1 on v2", ("unit/check/test_doubts.py::test_a_limit_of_version_1*",)),
-    "17.37": ("must be refused: a class that is missing", ("unit/host/test_resctrl.py::test_a_class_alone*",)),
-    "17.38": ("must be refused: schemata that differ", ("unit/host/test_resctrl.py::test_a_class_that_is_there*",)),
-    "17.39": ("must be refused: no monitoring", ("unit/host/test_resctrl.py::test_a_failure_leaves_nothing*",)),
-    **{f"18.{number}": ("must be tolerated", (_TOLERATE,)) for number in (1, 2, 4, 7, 11, 12, 13, 14, 15, 16)},
-    **{f"18.{number}": ("must be tolerated", (f"{_TOLERATE}_18_{number}_*",)) for number in (3, 5, 6, 9, 10)},
-}  # fmt: skip
+# Rules whose number the name of their test, or of a case of it, begins with.
+LISTED = {
+    **{f"17.{number}": _REJECT for number in (*range(1, 18), *range(19, 28), *range(30, 34), 36)},
+    **{f"17.{number}": _REJECT for number in (*range(40, 51), 57, 58)},
+    **{f"17.{number}": f"{_REJECT}_17_{number}_*" for number in (18, 35, *range(51, 57))},
+    **{f"18.{number}": _TOLERATE for number in (1, 2, 4, 7, *range(11, 17))},
+    **{f"18.{number}": f"{_TOLERATE}_18_{number}_*" for number in (3, 5, 6, 9, 10)},
+}
 
-# What no test shows yet, and why.  A row here is a debt.
+# What no test can show, and why.
 OPEN = {
     "B-5": "the prose of the specification is what counts: nothing to run",
-    "18.8": "files of /sys/kernel/cgroup/delegate that are absent: only pure cgroup v2 hosts have them",
 }
+
+
+def shown_by() -> dict[str, list[str]]:
+    """The tests of each rule: those that `@pytest.mark.rule` names it for, and those that are called after it."""
+    found = {rule: [test] for rule, test in LISTED.items()}
+    for path in sorted(_TESTS.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                for rule in _marked(node):
+                    found.setdefault(rule, []).append(f"{path.relative_to(_TESTS)}::{node.name}")
+    return found
+
+
+def _marked(function: ast.FunctionDef) -> list[str]:
+    calls = [each for each in function.decorator_list if isinstance(each, ast.Call)]
+    rules = [each.args for each in calls if ast.unparse(each.func) == "pytest.mark.rule"]
+    return [str(ast.literal_eval(arg)) for args in rules for arg in args]

@@ -25,6 +25,16 @@ EXPECTED = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "rule(id, ...): shows that these rules of the runtime-spec are kept")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests are found by the rules that they show: `pytest -k CG-1`."""
+    for mark in item.iter_markers("rule"):
+        item.extra_keyword_matches.update(mark.args)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from orlop.spec.table import Row, rows  # noqa: E402
-from tests.conformance import FIELDS, OPEN, RULES  # noqa: E402
+from tests.conformance import FIELDS, LISTED, OPEN, RULES, shown_by  # noqa: E402
 
 HEAD = """\
 # Conformance
@@ -33,15 +33,20 @@ def page() -> str:
     ]
     lines += [_field(row) for row in rows()]
     lines += ["", "## Rules", "", "| rule | says | shown by |", "|---|---|---|"]
-    for rule in sorted(RULES, key=_order):
-        says, tests = RULES[rule]
-        lines.append(f"| {rule} | {says} | {', '.join(map(_test, tests))} |")
-    lines += ["", "## Not shown by a test", "", "| rule | why |", "|---|---|"]
+    for rule, tests in sorted(shown_by().items(), key=lambda item: _order(item[0])):
+        lines.append(f"| {rule} | {_says(rule)} | {', '.join(map(_test, tests))} |")
+    lines += ["", "## Not to be shown by a test", "", "| rule | why |", "|---|---|"]
     lines += [f"| {rule} | {why} |" for rule, why in OPEN.items()]
     return "\n".join(lines) + "\n"
 
 
-def shown_by(path: str) -> str:
+def _says(rule: str) -> str:
+    if rule in LISTED:
+        return "must be refused" if rule.startswith("17.") else "must be tolerated"
+    return RULES[rule]
+
+
+def of_field(path: str) -> str:
     """The test of a field, or of what is around it."""
     while path not in FIELDS:
         path = re.sub(r"(\[\]|\{\}|\.?[^.\[\]{}]+)$", "", path)
@@ -50,7 +55,7 @@ def shown_by(path: str) -> str:
 
 def _field(row: Row) -> str:
     required = "yes" if row.required else ""
-    return f"| `{row.path}` | {row.name} | {required} | {row.since} | {row.source} | {_test(shown_by(row.path))} |"
+    return f"| `{row.path}` | {row.name} | {required} | {row.since} | {row.source} | {_test(of_field(row.path))} |"
 
 
 def _test(name: str) -> str:

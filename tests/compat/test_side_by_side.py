@@ -73,6 +73,7 @@ def both(
     return name, seen[0], seen[1]
 
 
+@pytest.mark.rule("M-1", "M-4", "FS-1")
 def test_a_container_looks_the_same_as_with_runc(both: tuple[str, Seen, Seen], minor: int) -> None:
     name, ours, theirs = both
     expected = {section for config, section, until in known() if config == name and minor < int(until or 1000)}

@@ -27,6 +27,7 @@ def refused(runtime: Runtime, bundle: Bundle, command: str = "run") -> str:
 # The bundle
 
 
+@pytest.mark.rule("B-1")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_config(runtime: Runtime, bundle: Bundle, command: str) -> None:
     bundle.file.unlink()
@@ -45,6 +46,7 @@ def test_a_config_that_is_a_directory(runtime: Runtime, bundle: Bundle) -> None:
     assert "config.json" in line and "is a directory" in line
 
 
+@pytest.mark.rule("B-3")
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -64,6 +66,7 @@ def test_not_json(runtime: Runtime, bundle: Bundle, text: str, words: str) -> No
     assert words in refused(runtime, bundle) or text in ("[]", "null")
 
 
+@pytest.mark.rule("B-2")
 def test_a_config_that_is_not_utf_8(runtime: Runtime, bundle: Bundle) -> None:
     bundle.file.write_bytes(b'{"hostname": "\xff"}')
     assert "UTF-8" in refused(runtime, bundle)
@@ -259,6 +262,7 @@ def test_a_limit_that_the_kernel_refuses(runtime: Runtime, bundle: Bundle) -> No
     assert "linux.resources.cpu.cpus" in line
 
 
+@pytest.mark.rule("CG-3")
 def test_a_cgroup_path_that_leads_out(runtime: Runtime, bundle: Bundle) -> None:
     line = refused(runtime, bundle.set("linux.cgroupsPath", "/a/../../b"))
     assert "linux.cgroupsPath" in line

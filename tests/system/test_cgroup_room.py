@@ -113,6 +113,7 @@ def _exists(cgroup: Cgroup) -> list[str]:
 Join = Callable[[str], "subprocess.Popen[str]"]
 
 
+@pytest.mark.rule("CG-4", "CG-5")
 def test_a_process_is_in_every_hierarchy_and_gone_with_the_cgroup(cgroup: Cgroup, join: Join) -> None:
     cgroup.create(DENY_ALL)
     process = join("cat")
@@ -128,6 +129,7 @@ def test_a_process_is_in_every_hierarchy_and_gone_with_the_cgroup(cgroup: Cgroup
     assert _exists(cgroup) == []
 
 
+@pytest.mark.rule("CG-2")
 def test_the_default_path_is_below_or_beside_our_own_cgroup(host: Layout) -> None:
     made = choose.new(host, None, f"orlop-test-{os.getpid()}-default")
     made.create(None)
@@ -212,6 +214,7 @@ def test_a_value_that_the_kernel_refuses_is_named_and_nothing_is_left(cgroup: Cg
     assert _exists(cgroup) == []
 
 
+@pytest.mark.rule("CG-6")
 def test_a_cgroup_with_a_process_is_refused_and_kept(cgroup: Cgroup, host: Layout, join: Join) -> None:
     cgroup.create(None)
     process = join("exec cat")
@@ -221,6 +224,7 @@ def test_a_cgroup_with_a_process_is_refused_and_kept(cgroup: Cgroup, host: Layou
     assert sorted(_exists(cgroup)) == sorted(cgroup.paths.values())
 
 
+@pytest.mark.rule("CG-6", "17.28")
 def test_a_frozen_cgroup_is_refused_until_it_is_thawed(cgroup: Cgroup, host: Layout) -> None:
     cgroup.create(None)
     cgroup.freeze()

@@ -62,6 +62,7 @@ def test_poststart_hooks_wait_until_the_program_is_executed(runtime: Runtime, bu
         assert start.returncode == 0 and (place / "done").exists()
 
 
+@pytest.mark.rule("H-1")
 def test_hooks_of_a_kind_run_in_the_order_of_the_config(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     bundle.bind(place, "/out")
     for kind in KINDS:
@@ -73,6 +74,7 @@ def test_hooks_of_a_kind_run_in_the_order_of_the_config(runtime: Runtime, bundle
         assert (place / kind).read_text().split() == ["0", "1", "2"], kind
 
 
+@pytest.mark.rule("H-2", "H-3")
 @pytest.mark.parametrize(
     ("kind", "status"),
     [
@@ -235,6 +237,7 @@ def test_a_hook_that_writes_much_does_not_block(runtime: Runtime, bundle: Bundle
     assert "the end" in line and len(line) < 20000
 
 
+@pytest.mark.rule("FD-1")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_hook_gets_no_descriptor_but_its_streams(runtime: Runtime, bundle: Bundle, place: Path, kind: str) -> None:
     out = "/out" if kind == "startContainer" else place

@@ -45,6 +45,7 @@ def source(place: Path) -> Path:
 OWNERS = "cd /data; stat -c %u:%g 0 1 1000"
 
 
+@pytest.mark.rule("M-5")
 def test_a_mount_with_maps_shows_other_owners(runtime: Runtime, bundle: Bundle, source: Path) -> None:
     with_maps(bundle.bind(source, "/data", "bind"), rows(5000), rows(7000))
     assert runtime.shell(bundle, OWNERS) == ["5000:7000", "5001:7011", "6000:8010"]
@@ -87,6 +88,7 @@ def test_an_owner_without_a_map_is_nobody_and_cannot_make_files(runtime: Runtime
     assert lines[0] == "5000:5000" and lines[2] == "65534:65534" and lines[-1] == "failed"
 
 
+@pytest.mark.rule("M-5")
 def test_only_the_tree_of_ridmap_has_maps(runtime: Runtime, bundle: Bundle, source: Path) -> None:
     (source / "0").chmod(0o644)
     with mounted(source / "below"):

@@ -142,6 +142,7 @@ def test_no_python_runs_after_the_clone(
     assert "CLONE_NEWPID" in clones[1] and clones[1].split()[0] != supervisor
 
 
+@pytest.mark.rule("FD-1")
 def test_the_program_has_exactly_three_descriptors_in_every_way_of_starting(
     runtime: Runtime, bundle: Bundle, place: Path
 ) -> None:

@@ -54,6 +54,7 @@ def mounted(place: Path, *words: str) -> Iterator[Path]:
 FLAG_WORDS = ["ro", "nosuid", "nodev", "noexec", "nodiratime", "noatime", "relatime", "nosymfollow"]
 
 
+@pytest.mark.rule("M-4")
 @pytest.mark.parametrize("kind", ["tmpfs", "bind"])
 @pytest.mark.parametrize("word", FLAG_WORDS)
 def test_a_flag_is_in_force(runtime: Runtime, bundle: Bundle, place: Path, kind: str, word: str) -> None:
@@ -73,6 +74,7 @@ def test_strict_access_times_are_in_force(runtime: Runtime, bundle: Bundle, plac
     assert not {"relatime", "noatime"} & mounts(runtime, bundle)["/tmp"].options
 
 
+@pytest.mark.rule("M-4")
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -286,6 +288,7 @@ def test_a_device_node_is_bound(runtime: Runtime, bundle: Bundle) -> None:
     assert runtime.shell(bundle, "head -c 3 /dev/nought | wc -c") == ["3"]
 
 
+@pytest.mark.rule("M-2")
 def test_mounts_are_made_in_their_order(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     (place / "below").touch()
     bundle.bind(place, "/tmp").mount("/tmp", "tmpfs", "tmpfs").bind(place, "/tmp/inner")
@@ -403,6 +406,7 @@ def test_the_defaults_protect_proc(runtime: Runtime, bundle: Bundle) -> None:
 # Devices
 
 
+@pytest.mark.rule("D-4", "SL-1")
 def test_the_default_devices_and_links_are_there(runtime: Runtime, bundle: Bundle) -> None:
     script = "cd /dev; stat -c '%n %t:%T %a %F' null zero full random urandom tty; "
     lines = runtime.shell(bundle, script + "for each in fd stdin stdout stderr ptmx; do readlink $each; done")
@@ -418,6 +422,7 @@ def test_core_leads_to_the_kernels_memory_where_the_host_shows_it(runtime: Runti
     assert ("core" in lines) == there
 
 
+@pytest.mark.rule("D-1")
 def test_devices_of_the_config_are_made(runtime: Runtime, bundle: Bundle) -> None:
     rows = [
         {"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o640, "uid": 5, "gid": 6},
@@ -437,6 +442,7 @@ def test_devices_of_the_config_are_made(runtime: Runtime, bundle: Bundle) -> Non
     ]
 
 
+@pytest.mark.rule("D-3")
 def test_the_device_rules_are_in_force(runtime: Runtime, bundle: Bundle) -> None:
     rows = [{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11}]
     bundle.set("linux.devices", rows).shell("cat /dev/null && head -c 1 /dev/kmsg")

@@ -156,6 +156,7 @@ CASES: dict[str, tuple[Change, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.rule("V2", "M-5", "N-2")
 @pytest.mark.parametrize("command", ["create", "run"])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_must_reject(case: str, command: str, runtime: Runtime, bundle: Bundle) -> None:

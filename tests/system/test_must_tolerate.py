@@ -44,6 +44,7 @@ CASES: dict[str, Callable[[Bundle], object]] = {
 }
 
 
+@pytest.mark.rule("V1", "M-3", "D-2")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_must_tolerate(case: str, runtime: Runtime, bundle: Bundle) -> None:
     if "pids.limit" in case:

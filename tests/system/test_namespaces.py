@@ -46,6 +46,7 @@ def test_a_new_namespace_is_not_the_runtimes(runtime: Runtime, bundle: Bundle, k
         assert namespace(container.pid, kind) != namespace("self", kind)
 
 
+@pytest.mark.rule("N-1")
 @pytest.mark.parametrize("kind", [kind for kind in LINKS if kind not in ("user", "mount")])
 def test_a_namespace_that_is_not_named_is_the_runtimes(runtime: Runtime, bundle: Bundle, kind: str) -> None:
     bundle.namespace(kind, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,16 +79,25 @@ def devices(bundle: Bundle, **names: str | None) -> Bundle:
 
 @pytest.mark.usefixtures("network")
 class TestInANetworkOfItsOwn:
+    @pytest.mark.rule("ND-1", "ND-4")
     def test_a_device_is_moved_and_up(self, runtime: Runtime, bundle: Bundle) -> None:
         lines = runtime.shell(devices(bundle, outside0=None), "ip -o link")
         (line,) = [line for line in lines if "outside0" in line]
         assert ",UP" in line
         assert [line for line in lines if "lo:" in line and "UP" in line]
 
+    @pytest.mark.rule("ND-5")
+    def test_nothing_moves_a_device_back(self, runtime: Runtime, bundle: Bundle) -> None:
+        with runtime.running(devices(bundle, outside0=None).args("sleep", "1000")) as container:
+            assert any("outside0" in line for line in container.shell("ip -o link"))
+            assert "outside0" not in {name for _, name in socket.if_nameindex()}
+        assert "outside0" not in {name for _, name in socket.if_nameindex()}
+
     def test_a_device_is_renamed(self, runtime: Runtime, bundle: Bundle) -> None:
         text = "\n".join(runtime.shell(devices(bundle, outside0="eth7"), "ip -o link"))
         assert "eth7" in text and "outside0" not in text
 
+    @pytest.mark.rule("ND-3")
     @pytest.mark.parametrize("user", [False, True], ids=["host", "user namespace"])
     def test_permanent_global_addresses_are_kept(self, runtime: Runtime, bundle: Bundle, user: bool) -> None:
         ip("addr", "add", "10.99.0.5/24", "dev", "outside0")
@@ -104,11 +114,13 @@ class TestInANetworkOfItsOwn:
         assert found == ["10.98.0.1", "10.99.0.5/24", "10.99.0.6/24", "fd99::5/64"]
         assert "10.98.0.1 peer 10.98.0.2/32" in text
 
+    @pytest.mark.rule("ND-3")
     def test_attributes_are_kept(self, runtime: Runtime, bundle: Bundle) -> None:
         ip("link", "set", "outside0", "mtu", "1789", "address", "02:11:22:33:44:55")
         text = "\n".join(runtime.shell(devices(bundle, outside0=None), "ip -o link show outside0"))
         assert "mtu 1789" in text and "02:11:22:33:44:55" in text
 
+    @pytest.mark.rule("ND-2")
     def test_a_template_takes_the_next_free_name(self, runtime: Runtime, bundle: Bundle) -> None:
         both = devices(bundle, outside0="net%d", peer0="net%d")
         text = "\n".join(runtime.shell(both, "ip -o link"))
@@ -128,6 +140,7 @@ class TestInANetworkOfItsOwn:
     def test_a_device_that_cannot_be_moved_is_named(self, runtime: Runtime, bundle: Bundle) -> None:
         assert 'unable to move the network device "lo"' in runtime.refuses(devices(bundle, lo="eth0"))
 
+    @pytest.mark.rule("ND-2")
     def test_a_name_that_the_container_has_is_refused(self, runtime: Runtime, bundle: Bundle) -> None:
         line = runtime.refuses(devices(bundle, outside0="lo"))
         assert "file exists" in line and "%d" in line

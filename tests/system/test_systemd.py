@@ -301,6 +301,7 @@ def test_the_deletion_needs_no_flag(systemd: Runtime, runtime: Runtime, bundle: 
         assert units(container.id) == []
 
 
+@pytest.mark.rule("CG-7")
 def test_a_container_with_its_own_part_of_the_cgroups_owns_it(systemd: Runtime, bundle: Bundle) -> None:
     need()
     bundle.without_mount("/sys/fs/cgroup").mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev")

@@ -244,6 +244,7 @@ def test_a_missing_container_is_not(runtime: Runtime) -> None:
     assert "container does not exist" in error_line(runtime("update", "--pids-limit", "3", "no-such", status=1))
 
 
+@pytest.mark.rule("17.29")
 @pytest.mark.skipif(not UNIFIED, reason="needs cgroup v2")
 def test_a_limit_below_the_use_is_rejected_when_asked(container: Container) -> None:
     change: dict[str, object] = {"limit": 1024, "checkBeforeUpdate": True}

@@ -110,3 +110,10 @@ def test_the_recorded_paths_choose_the_driver() -> None:
     assert isinstance(choose.recorded(V2, {"": "/s/box"}), CgroupV2)
     assert isinstance(choose.recorded(HYBRID, {"devices": "/s/devices/box", "": "/s/unified/box"}), CgroupV1)
     assert isinstance(choose.recorded(V2, {}), NoCgroup)
+
+
+@pytest.mark.rule("CG-1")
+@pytest.mark.parametrize("host", [V2, HYBRID])
+def test_one_path_is_one_cgroup_whatever_the_container(host: Layout) -> None:
+    for path in ("/a/pod", "a/pod"):
+        assert choose.new(host, path, "one").paths == choose.new(host, path, "two").paths

@@ -12,6 +12,7 @@ def _written(resources: dict[str, object], version: int) -> dict[str, str]:
     return {write.file: write.value for write in fields.writes(resources, version)}
 
 
+@pytest.mark.rule("RS-1")
 @pytest.mark.parametrize(
     ("shares", "weight"),
     [(0, None), (1, 1), (2, 1), (3, 2), (4, 2), (100, 17), (1024, 100), (8192, 532), (262143, 10000), (1 << 40, 10000)],
@@ -21,6 +22,7 @@ def test_cpu_shares_become_a_weight(shares: int, weight: int | None) -> None:
     assert _written({"cpu": {"shares": shares}}, 2) == expected
 
 
+@pytest.mark.rule("RS-1")
 @pytest.mark.parametrize(
     ("cpu", "value"),
     [
@@ -35,6 +37,7 @@ def test_quota_and_period_share_a_file_on_version_2(cpu: dict[str, object], valu
     assert _written({"cpu": cpu}, 2).get("cpu.max") == value
 
 
+@pytest.mark.rule("RS-1")
 @pytest.mark.parametrize(
     ("memory", "swap"),
     [
@@ -188,6 +191,7 @@ def test_block_limits_have_a_file_each_on_version_1() -> None:
     assert instead == [("blkio.bfq.weight", "100"), ("blkio.bfq.weight_device", "8:16 200")]
 
 
+@pytest.mark.rule("RS-1")
 def test_block_limits_are_lines_of_io_max_on_version_2() -> None:
     writes = fields.writes({"blockIO": BLOCK_IO}, 2)
     assert [(write.field.removeprefix("linux.resources.blockIO."), write.file, write.value) for write in writes] == [

@@ -189,3 +189,22 @@ def test_a_cgroup_that_vanishes_is_not_frozen(tmp_path: Path, monkeypatch: pytes
     assert freezer.frozen() is False  # and before they were read
     (tmp_path / "cgroup.freeze").unlink()
     freezer.thaw()
+
+
+@pytest.mark.rule("18.8")
+def test_only_files_that_the_cgroup_has_are_given_away(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def chown(path: str, uid: int, gid: int) -> None:
+        os.stat(path)  # raises, as the kernel does, where it is missing
+        given.append((os.path.basename(os.path.normpath(path)), uid, gid))
+
+    (tmp_path / "delegate").write_text("cgroup.procs\nmemory.oom.group\ncgroup.subtree_control\n")
+    monkeypatch.setattr("orlop.cgroup.v2._DELEGATE", str(tmp_path / "delegate"))
+    monkeypatch.setattr(system, "chown", chown)
+    cgroup = _cgroup(tree)
+    cgroup.create(None)
+    cgroup.give_to(1000)
+    assert given == [(name, 1000, -1) for name in ("box", "cgroup.procs", "cgroup.subtree_control")]

@@ -187,10 +187,12 @@ def maker(tmp_path: Path) -> Maker:
     return made.put("linux/resources", {"devices": [DENY]}).put("ociVersion", "1.2.1")
 
 
+@pytest.mark.rule("V3")
 def test_there_is_nothing_to_say_about_the_template(maker: Maker) -> None:
     assert maker.report() == []
 
 
+@pytest.mark.rule("M-1")
 @pytest.mark.parametrize("case", WARNINGS, ids=str)
 def test_what_is_legal_and_surely_not_meant_is_told(case: str, maker: Maker) -> None:
     path, value, field, message, hint = WARNINGS[case]
@@ -294,6 +296,7 @@ def test_a_misspelled_root_is_found(maker: Maker) -> None:
     assert maker.put("root/path", "rootfz").of("root.path", "error")[0].hint == 'did you mean "rootfs"?'
 
 
+@pytest.mark.rule("V3")
 def test_all_problems_are_told_and_errors_come_first(maker: Maker) -> None:
     maker.put("process/cwd", "tmp").put("surprise", 1).put("hostname", 5).put("linux/uidMappings", "x")
     found = [(each.level, each.field) for each in maker.report()]
@@ -308,6 +311,7 @@ def test_a_finding_has_the_value_and_no_secret(maker: Maker) -> None:
     assert values["process.env[0]"] is ...
 
 
+@pytest.mark.rule("17.34")
 def test_a_limit_of_version_1_is_told_on_a_host_of_version_2(tmp_path: Path) -> None:
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "sys/fs/cgroup").mkdir(parents=True)

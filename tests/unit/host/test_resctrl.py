@@ -50,6 +50,7 @@ def groups(tree: Path) -> set[str]:
     return {entry.name for entry in tree.iterdir() if entry.is_dir()} - {"info", "mon_groups"}
 
 
+@pytest.mark.rule("RDT-1")
 def test_an_empty_object_makes_a_group_of_the_containers_name(tree: Path) -> None:
     made = group(tree, {})
     before = (tree / ID / "schemata").read_text()
@@ -62,11 +63,13 @@ def test_an_empty_object_makes_a_group_of_the_containers_name(tree: Path) -> Non
     assert groups(tree) == set()
 
 
+@pytest.mark.rule("RDT-2")
 def test_schemata_are_written_in_the_order_of_the_specification(tree: Path) -> None:
     group(tree, {"schemata": ["L2:0=3", "L3CODE:0=1"], "memBwSchema": "MB:0=20", "l3CacheSchema": "L3:0=f"})
     assert (tree / ID / "schemata").read_text() == "L3:0=f\nMB:0=20\nL2:0=3\nL3CODE:0=1\n"
 
 
+@pytest.mark.rule("RDT-3")
 def test_a_class_that_is_made_for_others_to_share_stays(tree: Path) -> None:
     made = group(tree, {"closID": "gold", "memBwSchema": "MB:0=20"})
     assert made.made == [str(tree / "gold")]
@@ -74,6 +77,7 @@ def test_a_class_that_is_made_for_others_to_share_stays(tree: Path) -> None:
     assert made.made == [] and made.path == str(tree / "gold")
 
 
+@pytest.mark.rule("RDT-4", "17.38")
 def test_a_class_that_is_there_is_compared(tree: Path) -> None:
     (tree / "gold").mkdir()
     (tree / "gold/schemata").write_text("    L3:0=00ff;1=fff\n    MB:0=100\n")
@@ -85,6 +89,7 @@ def test_a_class_that_is_there_is_compared(tree: Path) -> None:
         group(tree, {"closID": "gold", "schemata": ["L2:0=1"]})
 
 
+@pytest.mark.rule("RDT-5", "17.37")
 def test_a_class_alone_must_be_there(tree: Path) -> None:
     with pytest.raises(ConfigError, match=r"linux.intelRdt.closID: clos dir .*/gold not accessible"):
         group(tree, {"closID": "gold"})
@@ -102,6 +107,7 @@ def test_the_default_class(tree: Path) -> None:
     assert os.listdir(tree / "mon_groups") == []
 
 
+@pytest.mark.rule("RDT-6")
 def test_monitoring(tree: Path) -> None:
     made = group(tree, {"enableMonitoring": True})
     assert made.monitor == f"{tree}/{ID}/mon_groups/{ID}"
@@ -111,6 +117,7 @@ def test_monitoring(tree: Path) -> None:
     assert groups(tree) == set()
 
 
+@pytest.mark.rule("RDT-3")
 def test_a_group_that_is_there_is_not_removed(tree: Path) -> None:
     (tree / ID).mkdir()
     (tree / ID / "schemata").touch()
@@ -119,6 +126,7 @@ def test_a_group_that_is_there_is_not_removed(tree: Path) -> None:
     assert (tree / ID / "schemata").read_text() == "MB:0=20\n"
 
 
+@pytest.mark.rule("17.39")
 def test_a_failure_leaves_nothing_and_tells_what_the_kernel_says(tree: Path) -> None:
     shutil.rmtree(tree / "mon_groups")
     (tree / "info/last_cmd_status").write_text("no room\n")

@@ -39,6 +39,7 @@ def test_the_table_has_every_section() -> None:
     assert len(paths) == len(ROWS) > 190
 
 
+@pytest.mark.rule("V2")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.path)
 def test_every_field_refuses_a_value_of_another_type(row: Row) -> None:
     for value in (WRONG.get(row.name, 1.5), [{"a": [3]}], {"a": {"b": [{}]}}):

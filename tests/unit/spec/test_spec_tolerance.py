@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,21 @@ def test_a_config_without_process_passes_where_that_is_asked_for() -> None:
 
 def test_a_config_without_linux_mounts_and_namespaces_passes() -> None:
     assert load(MINIMAL + b', "process": {"cwd": "/", "args": ["a"]}}')["process"]["args"] == ["a"]
+
+
+def _turned(value: object) -> object:
+    """The same with the members of every object in the opposite order."""
+    if isinstance(value, dict):
+        return {name: _turned(value[name]) for name in reversed(value)}
+    return [_turned(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.rule("B-4")
+def test_the_order_of_members_means_nothing() -> None:
+    config = default(cgroup2=True)
+    turned = json.dumps(_turned(config))
+    assert turned != json.dumps(config)
+    assert load(turned.encode()) == load(json.dumps(config).encode())
 
 
 CASES = {
