@@ -6,19 +6,22 @@ import errno
 import select
 
 from orlop import system as os
-from orlop.runtime.sending import send_descriptor
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
+from orlop.runtime.sending import Dialled
 
 _NAME = b"/dev/pts/ptmx"
 
 
-def send_console(path: str, master: int) -> None:
-    """Send the master to whoever listens on the console socket (docs/terminals.md of runc)."""
-    hint = "the program that is to hold the terminal must listen there"
-    send_descriptor(path, master, _NAME, what="console socket", hint=hint)
+class ConsoleSocket(Dialled):
+    """Whoever is to hold the terminal's master (docs/terminals.md of runc).  It is dialled before anything is made."""
+
+    __slots__ = ()
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "console socket", "the program that is to hold the terminal must listen there")
+
+    def give(self, master: int) -> None:
+        """Send the master.  Raises OrlopError."""
+        self.send(master, _NAME)
 
 
 class Terminal:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orlop.cgroup.base import Cgroup, Resources
     from orlop.host.cgroups import Layout
     from orlop.host.resctrl import Group
+    from orlop.runtime.console import ConsoleSocket
     from orlop.runtime.idmap import MountMaps
     from orlop.runtime.monitor import Monitor
     from orlop.runtime.options import Options
@@ -40,7 +41,7 @@ class Creation:
     """A container while it is created: what there is to undo, and, in the end, what there is to keep."""
 
     __slots__ = (
-        "bundle", "cgroup", "fifo", "launch", "layout", "options", "placed", "planning", "record", "store",
+        "bundle", "cgroup", "console", "fifo", "launch", "layout", "options", "placed", "planning", "record", "store",
         "terminal", "times",
     )  # fmt: skip
 
@@ -75,6 +76,7 @@ class Creation:
         self.placed = False
         self.times: Times | None = None
         self.launch: Launch | None = None
+        self.console: ConsoleSocket | None = None
         self.record = Record(
             container_id,
             self.bundle.path,
@@ -119,6 +121,10 @@ class Creation:
         store, spec, options = self.store, self.bundle.spec, self.options
         store.make(os.path.dirname(store.path))
         try:
+            if options.console_socket:
+                from orlop.runtime.console import ConsoleSocket
+
+                self.console = ConsoleSocket(options.console_socket)
             if options.times:
                 from orlop.runtime.times import Times
 
@@ -279,6 +285,8 @@ class Creation:
     def undo(self) -> Steps[None]:
         """Leave nothing behind: process, cgroup, state; then poststop hooks, whose failures are only told."""
         self.tell_times()
+        if self.console is not None:
+            self.console.close()
         try:
             if self.launch is not None:
                 self.launch.abandon()
@@ -328,10 +336,8 @@ def create(container_id: str, options: Options) -> Record:
 def _create(creation: Creation, options: Options, deferral: Deferral) -> Steps[Launch]:
     launch = yield from creation.prepare()
     try:
-        if creation.terminal:
-            from orlop.runtime.console import send_console
-
-            send_console(options.console_socket or "", launch.master)
+        if creation.console is not None:
+            creation.console.give(launch.master)
             launch.close_terminal()
         if options.pidfd_socket:
             from orlop.runtime.sending import send_pidfd

@@ -197,9 +197,14 @@ def _start(
     foreground: Foreground | None = None,
     deferral: Deferral | None = None,
 ) -> Steps[Launch]:
-    yield from launch.prepare(((pidfd, launch.program.control + PIDFD_AFTER_CONTROL),))
-    options.log("debug", f"child process in init(), pid {launch.pid}")
+    console = None
+    if options.console_socket:
+        from orlop.runtime.console import ConsoleSocket
+
+        console = ConsoleSocket(options.console_socket)
     try:
+        yield from launch.prepare(((pidfd, launch.program.control + PIDFD_AFTER_CONTROL),))
+        options.log("debug", f"child process in init(), pid {launch.pid}")
         if launch.groups:
             from orlop.host.resctrl import place, write
 
@@ -207,10 +212,8 @@ def _start(
                 write(place(), f"{path}/tasks", str(launch.pid))
         if launch.master >= 0 and foreground is not None:
             foreground.take(launch.master)
-        elif launch.master >= 0 and options.console_socket:
-            from orlop.runtime.console import send_console
-
-            send_console(options.console_socket, launch.master)
+        elif console is not None:
+            console.give(launch.master)
             launch.close_terminal()
         if options.pidfd_socket:
             from orlop.runtime.sending import send_pidfd
@@ -225,6 +228,9 @@ def _start(
     except BaseException:
         launch.abandon()
         raise
+    finally:
+        if console is not None:
+            console.close()
     return launch
 
 

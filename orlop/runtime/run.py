@@ -90,10 +90,8 @@ def _start(
     try:
         if creation.terminal and foreground is not None:
             foreground.take(launch.master)
-        elif creation.terminal:
-            from orlop.runtime.console import send_console
-
-            send_console(options.console_socket or "", launch.master)
+        elif creation.console is not None:
+            creation.console.give(launch.master)
             launch.close_terminal()
         if options.pidfd_socket:
             from orlop.runtime.sending import send_pidfd

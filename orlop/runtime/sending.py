@@ -11,19 +11,40 @@ from orlop.errors import OrlopError
 _LONGEST = 107  # sockaddr_un.sun_path, with its final NUL
 
 
-def send_descriptor(path: str, fd: int, text: bytes, *, what: str, hint: str) -> None:
-    """Send one message, `text` and the descriptor, and close the connection.  `what` names the socket in errors."""
-    if len(path.encode("utf-8", "surrogateescape")) > _LONGEST:
-        raise OrlopError(f"unable to use the {what} {path}: its path is longer than {_LONGEST} bytes")
-    link = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
-    try:
-        link.connect(path)
-        link.sendmsg([text], [(SOL_SOCKET, SCM_RIGHTS, pack("<i", fd))])
-    except OSError as error:
-        message = f"unable to use the {what} {path}: {(error.strerror or '').lower()}"
-        raise OrlopError(message, hint=hint) from None
-    finally:
-        link.close()
+class Dialled:
+    """A connection over which one descriptor is sent.  `what` names the socket in errors, `hint` is the remedy.
+
+    Raises OrlopError where nobody listens at `path`."""
+
+    __slots__ = ("_hint", "_link", "_name")
+
+    def __init__(self, path: str, what: str, hint: str) -> None:
+        self._name = f"{what} {path}"
+        self._hint = hint
+        if len(path.encode("utf-8", "surrogateescape")) > _LONGEST:
+            raise OrlopError(f"unable to use the {self._name}: its path is longer than {_LONGEST} bytes")
+        self._link = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
+        try:
+            self._link.connect(path)
+        except OSError as error:
+            self.close()
+            raise self._failure(error) from None
+
+    def send(self, fd: int, text: bytes) -> None:
+        """Send one message, `text` and the descriptor, and close the connection.  Raises OrlopError."""
+        try:
+            self._link.sendmsg([text], [(SOL_SOCKET, SCM_RIGHTS, pack("<i", fd))])
+        except OSError as error:
+            raise self._failure(error) from None
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the connection, if it is not ended yet."""
+        self._link.close()
+
+    def _failure(self, error: OSError) -> OrlopError:
+        return OrlopError(f"unable to use the {self._name}: {(error.strerror or '').lower()}", hint=self._hint)
 
 
 def send_pidfd(path: str, pid: int, text: bytes) -> None:
@@ -31,7 +52,6 @@ def send_pidfd(path: str, pid: int, text: bytes) -> None:
     process, `setns` for one that was added: runc's words."""
     fd = os.pidfd_open(pid)
     try:
-        hint = "the program that is to get the pidfd must listen there"
-        send_descriptor(path, fd, text, what="pidfd socket", hint=hint)
+        Dialled(path, "pidfd socket", "the program that is to get the pidfd must listen there").send(fd, text)
     finally:
         os.close(fd)

@@ -170,7 +170,7 @@ def docker() -> Iterator[Docker]:
         sandbox.communicate()
         if engine is not None:
             engine.reap()
-        _remove(cgroups(place.name))
+        _remove(cgroups(place.name) + cgroups("parent"))  # the latter is of the flag --cgroup-parent
         shutil.rmtree(place, ignore_errors=True)
 
 

@@ -93,6 +93,15 @@ def test_a_console_socket_without_a_terminal_is_refused(runtime: Runtime, bundle
         assert "cannot use console socket if runc will not detach or allocate tty" in error_line(done)
 
 
+def test_nothing_is_done_where_nobody_listens_at_the_console_socket(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    bundle.set("process.terminal", True).hook("createRuntime", f"touch {place}/made")
+    done = runtime("create", "--console-socket", place / "missing", "-b", bundle.path, runtime.new_id(), status=1)
+    assert "no such file or directory" in error_line(done)
+    assert not (place / "made").exists()
+
+
 def test_a_console_socket_where_nobody_listens_undoes_the_container(
     runtime: Runtime, bundle: Bundle, place: Path
 ) -> None:
