@@ -27,6 +27,7 @@ _JOBS = f"type='signal',sender='{_SYSTEMD}',path='{_PATH}',interface='{_MANAGER}
 
 RUN = "/run"
 JOB_PATIENCE = 30.0  # seconds, as runc waits for a unit
+_LITTLE_PATIENCE = 1.0
 
 
 class JobError(BusError):
@@ -112,8 +113,17 @@ class Manager:
                 hint = f"its journal may tell more: {self.command('status')} {unit}"
                 doing = "creating" if verb == "create" else "stopping"
                 raise JobError(f"error {doing} systemd unit `{unit}`: got `{removed[3]!s}`", hint=hint)
+        if verb == "create":
+            self._call_off(unit)
         hint = f"what keeps systemd busy: {self.command('list-jobs')}"
         raise JobError(f"Timeout waiting for systemd to {verb} {unit}", hint=hint)
+
+    def _call_off(self, unit: str) -> None:
+        """See that a unit that nobody waits for any more is not made later: the job to stop it replaces that one."""
+        try:
+            self._call("StopUnit", "ss", [unit, "replace"], _LITTLE_PATIENCE)
+        except BusError:
+            return  # a scope, whose process is dead by then, vanishes by itself
 
     def command(self, verb: str) -> str:
         """A command for the user to type."""

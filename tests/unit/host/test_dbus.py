@@ -180,8 +180,10 @@ def test_a_job_that_fails_is_told_with_its_result(peer: Peer, manager: Manager) 
 
 def test_a_job_that_does_not_end_is_not_waited_for_longer(peer: Peer, manager: Manager) -> None:
     peer.answers["StartTransientUnit"] = lambda: peer.reply("o", JOB)
+    peer.answers["StopUnit"] = lambda: peer.reply("o", "/other")
     with pytest.raises(BusError, match=r"^Timeout waiting for systemd to create box.scope$"):
         manager.start("box.scope", [], patience=0.05)
+    assert peer.calls[1:] == [("StopUnit", ["box.scope", "replace"])]  # it is not made when systemd finds the time
 
 
 def test_an_error_of_a_method_has_its_name(peer: Peer, manager: Manager) -> None:
