@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
 FORMAT: Flag = ("format", "f", "text", "text", "'text' or 'json'")
 
-FLAGS = (BUNDLE, FORMAT, NO_PIVOT, NO_NEW_KEYRING, PRESERVE_FDS)
+MONITOR: Flag = ("monitor", "", "bool", False, "show the program of the monitor (--monitor of create), too")
+
+FLAGS = (BUNDLE, FORMAT, NO_PIVOT, NO_NEW_KEYRING, PRESERVE_FDS, MONITOR)
 _ID = "container"
 
 
 def run(args: Args) -> int:
     from orlop.cli.output import put
-    from orlop.runtime.explain import document, program, text
+    from orlop.runtime.explain import document, operations, programs, text
     from orlop.runtime.options import Options
 
     form = args.text("format")
@@ -36,15 +38,19 @@ def run(args: Args) -> int:
         no_new_keyring=args.flag("no-new-keyring"),
         preserve_fds=args.number("preserve-fds"),
         log=context.log,
+        monitor=args.flag("monitor"),
         user_bus=user_bus(),
     )
-    found = program(args.rest[0] if args.rest else _ID, given)
+    *monitor, found = programs(args.rest[0] if args.rest else _ID, given)
     if form == "text":
-        put(text(found))
+        put("\n".join(text(each) for each in (*monitor, found)))
     else:
         from orlop.spec.json import dump
 
-        put(dump(document(found), "  ") + "\n")
+        whole = document(found)
+        if monitor:
+            whole["monitor"] = operations(monitor[0])
+        put(dump(whole, "  ") + "\n")
     return 0
 
 

@@ -169,13 +169,9 @@ class Creation:
         """Who will reap the container, where that is asked for."""
         if not self.options.monitor:
             return None
-        from orlop.runtime.monitor import Monitor
+        from orlop.runtime.monitor import Monitor, copied
 
-        if not self.cgroup.needs_process:
-            return Monitor(self.store)
-        from orlop.cgroup.stats.final import places
-
-        return Monitor(self.store, places(self.cgroup.paths))
+        return Monitor(self.store, copied(self.cgroup))
 
     def _resources(self) -> Resources | None:
         return (self.bundle.spec.get("linux") or {}).get("resources")

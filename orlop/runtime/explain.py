@@ -31,6 +31,17 @@ def program(container_id: str, options: Options) -> Program:
     return Creation(container_id, options, fifo=True).planning.planned()
 
 
+def programs(container_id: str, options: Options) -> list[Program]:
+    """That program, and before it that of the monitor, where one is asked for.  Raises OrlopError."""
+    creation = Creation(container_id, options, fifo=True)
+    found = [creation.planning.planned()]
+    if options.monitor:
+        from orlop.runtime.monitor import copied, over
+
+        found.insert(0, over(found[0], found[0].control + 1, copied(creation.cgroup)))
+    return found
+
+
 def text(program: Program) -> str:
     """Every operation of a program, one a line, below the config field that asks for it."""
     return "".join(f"{line}\n" for line in explain(program, VOCABULARY))
@@ -40,6 +51,11 @@ def document(program: Program) -> dict[str, object]:
     """The same as JSON: `operations` in their order, `problems` that the verifier finds, which is never any."""
     return {
         "architecture": program.architecture,
-        "operations": [line.document() for line in lines(program, VOCABULARY)],
+        "operations": operations(program),
         "problems": verify(program),
     }
+
+
+def operations(program: Program) -> list[object]:
+    """The operations of a program, as JSON."""
+    return [line.document() for line in lines(program, VOCABULARY)]

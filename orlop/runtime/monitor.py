@@ -22,6 +22,7 @@ from orlop.runtime.waiting import readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from orlop.cgroup.base import Cgroup
     from orlop.program.ops import Program
     from orlop.runtime.recall import Recalled
     from orlop.state.store import Record, Store
@@ -38,6 +39,21 @@ _SIGCHLD = 17
 _CLD_EXITED, _CLD_KILLED, _CLD_DUMPED = 1, 2, 3
 _CORE = 0x80
 _LONGEST = 1 << 20
+
+
+def over(program: Program | Recalled, record: int, files: tuple[str, ...]) -> Program:
+    """The monitor's program for that of a container.  `record` is where it finds the descriptor of its record, and
+    behind it that of the container's executable; `files` are to be copied into the record."""
+    return monitor_program(program.architecture, program.control, record, record + 1, files)
+
+
+def copied(cgroup: Cgroup) -> tuple[str, ...]:
+    """The files of a cgroup that is gone as soon as it is empty, which tell what the container has used."""
+    if not cgroup.needs_process:
+        return ()
+    from orlop.cgroup.stats.final import places
+
+    return places(cgroup.paths)
 
 
 class Monitor:
@@ -62,10 +78,10 @@ class Monitor:
     def executor(self, program: Program | Recalled, inherit: tuple[tuple[int, int], ...]) -> Executor:
         """Spawn the monitor, which runs the program of the container."""
         record = 1 + max((program.control, *(number for _, number in inherit)))
-        image = record + 1
-        self.program = monitor_program(program.architecture, program.control, record, image, self._files)
+        self.program = over(program, record, self._files)
         argv = ["orlop", "monitor", self._place.container_id]
-        return Executor(program, inherit=(*inherit, (self._record, record)), under=Under(self.program, image, argv))
+        under = Under(self.program, record + 1, argv)
+        return Executor(program, inherit=(*inherit, (self._record, record)), under=under)
 
     def hold(self, pid: int) -> None:
         """Hold on to a child of the monitor's, to be able to kill it: its pid is given away as soon as it ends."""

@@ -113,3 +113,15 @@ def test_no_privilege_is_needed() -> None:
         done = run_python("-c", AS_NOBODY, cwd=make_bundle(Path(directory)))
     assert done.returncode == 0, done.stderr
     assert 'sethostname("explained", 9)' in done.stdout.partition("as nobody:\n")[2]
+
+
+def test_the_program_of_the_monitor_comes_first_where_it_is_asked_for(bundle: Path) -> None:
+    alone = orlop_command("explain", cwd=bundle).stdout
+    both = orlop_command("explain", "--monitor", cwd=bundle).stdout
+    assert both.endswith("\n\n" + alone)
+    monitor = both.removesuffix(alone)
+    assert "waitid(" in monitor and '"orlop-monitor"' in monitor and "sethostname" not in monitor
+    document = json.loads(orlop_command("explain", "--monitor", "--format", "json", cwd=bundle).stdout)
+    names = [one["call"] for one in document["monitor"] if "call" in one]
+    assert "waitid" in names and "sethostname" not in names
+    assert document["operations"]
