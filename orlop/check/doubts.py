@@ -197,6 +197,9 @@ def _limits(spec: Spec) -> Iterator[Finding]:
     if 0 < cpu.get("quota", 0) < 1000:
         message = f"{cpu['quota']} is below the kernel's least, 1000 microseconds"
         yield warning(f"{place}.cpu.quota", message, why="cgroups(7)", hint="the unit is microseconds")
+    if cpu.get("shares") == 1:
+        message = "is less than the least that the kernel knows, and taken for 2"
+        yield warning(f"{place}.cpu.shares", message, why=_LIMITS, hint="write 2, or leave it out")
     if cpu.get("idle") == 1 and cpu.get("shares"):
         yield warning(f"{place}.cpu.shares", "has no effect with cpu.idle 1", why=_LIMITS, hint="leave one out")
     pids = resources.get("pids", {})

@@ -14,6 +14,7 @@ from orlop.check.doubts import doubts
 from orlop.check.fields import Table, nearest, value_at
 from orlop.check.finding import ERROR, WARNING, Finding, error, warning
 from orlop.check.host import lacks, visible
+from orlop.check.program import program as program_there
 from orlop.check.remedies import complete
 from orlop.errors import ConfigError, OrlopError
 from orlop.runtime.explain import program
@@ -99,6 +100,7 @@ def _predraft(document: object, config: object) -> tuple[list[Finding], Spec | N
 
 def _host(spec: Spec, bundle: str, *, systemd: bool, rootless: bool | None) -> list[Finding]:
     found = [*_root(spec, bundle), *_sources(spec, bundle), *lacks(spec)]
+    found += program_there(spec, os.path.join(bundle, spec["root"]["path"]))
     if rootless or (rootless is None and os.geteuid() != 0):
         level = error if rootless else warning
         why = "a container that is run without privileges"

@@ -46,6 +46,14 @@ WARNINGS: dict[str, tuple[str, object, str, str, str]] = {
     ),
     "a variable twice": ("process/env", ["PATH=/", "A=1", "A=2"], "process.env[1]", "A is set again", "leave one out"),
     "a program without a PATH": ("process/env", [], "process.args[0]", "default PATH", "set PATH"),
+    "a program that is missing": ("process/args", ["/bin/no"], "process.args[0]", '"/bin/no" is not in', "unpack"),
+    "a program that is not in PATH": ("process/args", ["no"], "process.args[0]", '"no" is not in', "PATH"),
+    "a program behind a link that leads nowhere": (
+        "process/args", ["/broken/sh"], "process.args[0]", "is not in the root", "unpack",
+    ),
+    "less than the least of shares": (
+        "linux/resources/cpu", {"shares": 1}, "linux.resources.cpu.shares", "taken for 2", "write 2",
+    ),
     "an unknown capability": (
         "process/capabilities", caps(bounding=["CAP_SYS_ADMN"]), "process.capabilities.bounding[0]", "is no capability",
         'did you mean "CAP_SYS_ADMIN"?',
@@ -153,7 +161,10 @@ class Maker:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        (path / "rootfs").mkdir()
+        (path / "rootfs/bin").mkdir(parents=True)
+        (path / "rootfs/bin/sh").touch()
+        for name, target in (("link", "bin"), ("absolute", "/bin"), ("broken", "/nowhere"), ("loop", "loop")):
+            (path / "rootfs" / name).symlink_to(target)
         self.config: object = json.loads(json.dumps(default(cgroup2=True)))
         self.put("process/terminal", False)
 
@@ -200,6 +211,15 @@ def test_what_is_legal_and_surely_not_meant_is_told(case: str, maker: Maker) -> 
     (found,) = [each for each in maker.of(field, "warning") if message in each.message]
     assert hint in (found.hint or "") and found.hint
     assert not [each for each in maker.report() if each.level == "error" and "not available" not in each.message]
+
+
+@pytest.mark.parametrize(
+    "name", ["sh", "/bin/sh", "/link/sh", "/absolute/sh", "../bin/sh", "/srv/any", "/loop/../bin/sh"]
+)
+def test_a_program_is_found_as_the_container_finds_it(name: str, maker: Maker) -> None:
+    maker.put("mounts/9", TMPFS).put("process/args", [name])
+    found = [each.message for each in maker.of("process.args[0]", "warning")]
+    assert bool(found) == (name == "/loop/../bin/sh")
 
 
 def test_a_container_without_a_mount_namespace(maker: Maker) -> None:
