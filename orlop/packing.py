@@ -29,6 +29,8 @@ PLANNING = (
     "orlop.program.encode",
 )
 PLANNERS = ("create", "run")
+# Of these, what some remembered programs need, too: it is found by itself.
+APART = ("orlop.plan.seccomp_flags",)
 # What else a command comes to import in the course of things.
 MORE = {
     "delete": ("orlop.spec.json",),
@@ -100,7 +102,8 @@ def _contents(root: str) -> bytes:
     groups = {}
     for command in HOT:
         first = tuple(_order(_roots(command), needs))
-        then = tuple(name for name in _order(PLANNING, needs) if name not in first) if command in PLANNERS else ()
+        planning = _order(PLANNING, needs) if command in PLANNERS else ()
+        then = tuple(name for name in planning if name not in (*first, *APART))
         later = (sources(then), put(tuple(codes[name] for name in then))) if then else None
         pieces = [(sources(names), tuple(codes[name] for name in names)) for names in _pieces(first, codes)]
         groups[command] = (tuple(put(piece) for piece in pieces), later)

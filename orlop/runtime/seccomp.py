@@ -16,7 +16,7 @@ def seccomp_filter(spec: Spec, options: Options) -> SeccompFilter | None:
         return None
     from orlop.host.seccomp_cache import Cache
     from orlop.plan.facts import SeccompFilter
-    from orlop.plan.seccomp import flags
+    from orlop.plan.seccomp_flags import flags
 
     bits = flags(profile)
     options.log("debug", f"seccomp filter flags: {bits}")  # runc's tests read this line

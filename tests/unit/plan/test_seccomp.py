@@ -6,14 +6,8 @@ from struct import unpack
 import pytest
 
 from orlop.plan.facts import Request, SeccompFilter
-from orlop.plan.seccomp import (
-    CAP_SYS_ADMIN,
-    FLAG_LOG,
-    FLAG_NEW_LISTENER,
-    FLAG_SPEC_ALLOW,
-    FLAG_WAIT_KILLABLE_RECV,
-    flags,
-)
+from orlop.plan.seccomp import CAP_SYS_ADMIN
+from orlop.plan.seccomp_flags import FLAG_LOG, FLAG_NEW_LISTENER, FLAG_SPEC_ALLOW, FLAG_WAIT_KILLABLE_RECV, flags
 from orlop.spec.types import Seccomp, Spec
 from tests.unit.plan.planning import Plan, container, exec_, number, spec
 
