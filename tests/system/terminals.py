@@ -26,13 +26,18 @@ class ConsoleSocket:
         self.socket.settimeout(PATIENCE)
 
     def receive(self) -> tuple[int, bytes]:
-        """The descriptor of the master, which the caller closes, and the name it was sent with."""
-        connection, _ = self.socket.accept()
-        with connection:
-            data, fds, _, _ = socket.recv_fds(connection, 4096, 4)
-            assert len(fds) == 1
-            assert connection.recv(1) == b""  # one message, and the connection is closed
-        return fds[0], data
+        """The descriptor of the master, which the caller closes, and the name it was sent with.
+
+        Who failed before there was a terminal has dialled, and sent nothing.
+        """
+        while True:
+            connection, _ = self.socket.accept()
+            with connection:
+                data, fds, _, _ = socket.recv_fds(connection, 4096, 4)
+                assert connection.recv(1) == b""  # at most one message, and the connection is closed
+            if data:
+                (master,) = fds
+                return master, data
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 import orlop
 from orlop.host.cgroups import layout
 from tests.system.bundles import Bundle
-from tests.system.command import PATIENCE, Runtime, error_line, wait
+from tests.system.command import Runtime, error_line, poll, wait
 from tests.system.limits import need
 from tests.system.test_events import HOG, MEGABYTE, cgroup_file, limit_memory
 
@@ -36,13 +35,6 @@ def account(runtime: Runtime, bundle: Bundle, place: Path, status: int) -> dict[
 
 def ended(found: dict[str, object]) -> tuple[object, ...]:
     return tuple(found[key] for key in ("reason", "exitCode", "signal", "oomKilled"))
-
-
-def poll(condition: Callable[[], bool]) -> None:
-    """Look again and again until something is so."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
 
 
 @pytest.mark.parametrize("code", [0, 3, 137])

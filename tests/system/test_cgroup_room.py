@@ -251,7 +251,7 @@ def test_frozen_processes_stand_still_and_go_on(cgroup: Cgroup, join: Join) -> N
 
 def test_frozen_processes_die_when_killed(cgroup: Cgroup, join: Join) -> None:
     cgroup.create(None)
-    process = join("cat & cat & wait")
+    process = join("sleep 1000 & sleep 1000 & wait")
     cgroup.freeze()
     cgroup.kill()
     assert process.wait() == -signal.SIGKILL

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.bundles import Bundle
-from tests.system.command import Runtime, error_line, wait
+from tests.system.command import Runtime, error_line, poll, wait
 
 pytestmark = pytest.mark.usefixtures("clean_host")
 
@@ -93,6 +93,7 @@ def test_a_hook_reads_the_state_on_its_standard_input(
     with runtime.created(bundle.args("sleep", "1000")) as container:
         pid = container.pid
         container.start()
+        poll(lambda: kind == "poststop" or (place / "order").exists())  # that of the container runs after `start`
     found = state(place, kind)
     assert found["status"] == status
     assert (found["id"], found["bundle"]) == (container.id, str(bundle.path))
