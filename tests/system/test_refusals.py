@@ -23,7 +23,7 @@ from orlop.runtime.exec import ExecRequest, exec_process
 from orlop.runtime.options import Options
 from orlop.runtime.run import run
 from tests.system.bundles import Bundle
-from tests.system.command import Runtime
+from tests.system.command import Runtime, poll
 from tests.system.snapshot import Snapshot, children, reap
 from tests.system.terminals import console_socket
 
@@ -139,11 +139,11 @@ def in_turn(
         except OrlopError as found:
             messages[injector.index] = str(found)
             assert str(found) and "\n" not in str(found)
-        # Where the executor cannot tell whom it has cloned, nobody reaps that process but who reaps the supervisor's
-        # orphans.
+        if injector.index == injector.told:
+            # Whom the executor cannot tell of ends by itself, and is reaped by who reaps the supervisor's orphans.
+            poll(lambda: not (reap() or Snapshot(runtime.marker, runtime.root).changes(before)))
         left = [name for _, name, letter in children() if letter == "Z"]
-        assert left == [] or injector.index == injector.told, f"operation {injector.index} leaves a dead process"
-        reap()
+        assert left == [], f"operation {injector.index} leaves a dead process"
         assert Snapshot(runtime.marker, runtime.root).changes(before) == [], f"operation {injector.index}"
     injector.index = -1
     return messages
