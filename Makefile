@@ -5,7 +5,12 @@
 #
 # A build takes gcc (or CC), make and a CPython of 3.11 or newer (or PYTHON), and no network.
 
-PYTHON ?= python3
+# The system's interpreter if it is new enough: every user may run it, which one in somebody's home they may not, it gets
+# the security updates, and the one of a distribution starts sooner than one that was built without its profile.
+ifndef PYTHON
+enough := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+PYTHON := $(shell /usr/bin/python3 $(enough) && echo /usr/bin/python3 || echo python3)
+endif
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 VENV := build/venv
 LAB ?= lab run --timeout 590

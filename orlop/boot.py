@@ -1,4 +1,5 @@
 """What the launcher starts: `python3 -I -S .../orlop/boot.py NAME ARGUMENTS`, NAME being the command's own argv[0].
+With `-X fresh` no source of what the command imports has changed since the pack was made.
 
 Uses the pack of modules if it fits (orlop/pack.py tells what that is), then runs the command line.  It is short,
 because where its .pyc could not be written it is compiled at each start.
@@ -33,21 +34,25 @@ try:
     file = posix.open(place, posix.O_CLOEXEC | posix.O_NOFOLLOW)
     try:
         whole = posix.fstat(file)
-        start = posix.pread(file, 20, 0)
-        head = posix.pread(file, int.from_bytes(start[16:], "little"), 20)
+        start = posix.pread(file, 152, 0)
+        head = posix.pread(file, int.from_bytes(start[16:20], "little"), 152)
         for owned in posix.stat(directory), whole:
             if owned.st_uid not in (0, posix.geteuid()) or owned.st_mode & 0o22:
                 raise ValueError
-        if start[:8] != b"orlop\0\0\5" or start[8:16] != source_hash(whole.st_size, head):
+        if start[:8] != b"orlop\0\0\6" or start[8:16] != source_hash(whole.st_size, start[20:] + head):
             raise ValueError
-        made_from, groups, index, code = loads(head)
-        now = posix.stat(f"{root}/orlop/pack.py")
-        if made_from != (root, MAGIC_NUMBER, now.st_mtime_ns, now.st_size):
+        made_from, source, groups, index, code = loads(head)
+        if made_from != (root, MAGIC_NUMBER):
             raise ValueError
+        fresh = "fresh" in sys._xoptions
+        if not fresh:
+            now = posix.stat(f"{root}/orlop/pack.py")
+            if source != (now.st_mtime_ns, now.st_size):
+                raise ValueError
         pack = sys.modules["orlop.pack"] = type(sys)("orlop.pack")
         exec(loads(code), pack.__dict__)
-        pack.serve(root, place, 20 + len(head), index, start[8:16])
-        pack.preload(file, 20 + len(head), next((groups[word] for word in sys.argv[1:] if word in groups), None))
+        pack.serve(root, place, 152 + len(head), index, start[8:16], fresh)
+        pack.preload(file, 152 + len(head), next((groups[word] for word in sys.argv[1:] if word in groups), None))
     finally:
         posix.close(file)
 except (ImportError, OSError, ValueError, EOFError, TypeError):

@@ -4,13 +4,17 @@ The launcher's way only: it starts the interpreter with orlop/boot.py, which rea
 `serve`.  A program that imports orlop as a library gets the ordinary importer.  packing.py writes it.
 
     orlop/__pycache__/hot.cpython-311.pack
-        magic (8)   hash of the head and of the file's size (8)   size of the head (4)
-        head: marshal of ((root, magic number, mtime, size of this file), {command: group}, place of the index, this
+        magic (8)   hash of what follows, of the head and of the file's size (8)   size of the head (4)
+        number of hot commands (4)   for each, and for as many more as make 8: name (8), offset (4) and size (4) of its
+        sources
+        head: marshal of ((root, magic number), (mtime, size of this file), {command: group}, place of the index, this
         code); a group is the places of its pieces, and the rows and the place of what the command imports only for a
         config that is new to it (runtime/recall.py)
         pieces: marshal of (rows, code) of some of the modules that a hot command imports
         index: marshal of {module: row}
         the modules' code, each marshalled by itself and read when it is imported
+        sources of each hot command, for the launcher: mtime in ns (8), size (8), path below the root, with zeros up to
+        a multiple of 8
 
 The import system takes longer to find a module than the module takes to run.  So the modules that a hot command imports
 are not imported: `preload` makes them, in an order in which each finds those it needs, from the bytes that are read
@@ -83,8 +87,9 @@ class PackLoader(SourceFileLoader):
 class PackFinder:
     """Finds the modules of the pack, and nothing else.  The index is read when it is first asked."""
 
-    def __init__(self, root: str, place: str, start: int, index: Place) -> None:
+    def __init__(self, root: str, place: str, start: int, index: Place, fresh: bool) -> None:
         self.root = root
+        self.fresh = fresh  # no source of what the command imports has changed: the launcher has looked
         self._place = place
         self._start = start
         self._index_at = index
@@ -157,12 +162,12 @@ class PackFinder:
             codes = self._piece(place)
         except (OSError, ValueError, EOFError, TypeError):
             return False
-        _make(self.root, rows, codes)  # type: ignore[arg-type]
+        _make(self, rows, codes)  # type: ignore[arg-type]
         return name in sys.modules
 
     def unchanged(self) -> bool:
         """Are the sources of the modules that wait still what the pack was made from?"""
-        return self._later is not None and all(_as_packed(self.root, row) for row in self._later[0])
+        return self._later is not None and (self.fresh or all(_as_packed(self.root, row) for row in self._later[0]))
 
     def _forget(self) -> None:
         try:
@@ -203,11 +208,11 @@ _finder: PackFinder | None = None
 _check = b""
 
 
-def serve(root: str, place: str, start: int, index: Place, check: bytes) -> None:
+def serve(root: str, place: str, start: int, index: Place, check: bytes, fresh: bool) -> None:
     """Import from the pack at `place` from now on.  boot.py has checked it and read its head, which ends at `start` and
     has the hash `check`."""
     global _finder, _check
-    _finder = PackFinder(root, place, start, index)
+    _finder = PackFinder(root, place, start, index, fresh)
     _check = check
     sys.meta_path.insert(0, _finder)
 
@@ -230,17 +235,18 @@ def preload(file: int, start: int, group: Group | None) -> None:
     pieces, later = group
     for offset, length, _check in pieces:
         rows, codes = loads(posix.pread(file, length, start + offset))
-        if not _make(_finder.root, rows, codes):
+        if not _make(_finder, rows, codes):
             return
     _finder.let_wait(later)
 
 
-def _make(root: str, rows: tuple[Source, ...], codes: tuple[CodeType, ...]) -> bool:
+def _make(finder: PackFinder, rows: tuple[Source, ...], codes: tuple[CodeType, ...]) -> bool:
     """Make modules without the import system; stop at the first whose source is not what the pack was made from."""
     modules = sys.modules
     new = type(sys)
+    root, fresh = finder.root, finder.fresh
     for row, code in zip(rows, codes):  # noqa: B905
-        if not _as_packed(root, row):
+        if not (fresh or _as_packed(root, row)):
             return False  # the finder will see it too
         name, path, package, _mtime, _size = row
         source = f"{root}/{path}"

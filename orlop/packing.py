@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from orlop.pack import Place, Source
 
-MAGIC = b"orlop\0\0\5"
+MAGIC = b"orlop\0\0\6"
 HOT = ("create", "delete", "exec", "kill", "run", "start", "state")
 # What plans a container, and checks its config: needed unless the program is remembered.
 PLANNING = (
@@ -39,6 +39,7 @@ MORE = {
     "start": ("orlop.spec.json",),
     "state": ("orlop.cli.output", "orlop.spec.json"),
 }
+_START = 24 + 8 * 16  # where the head begins
 _ANNOTATIONS = 0x1000000  # CO_FUTURE_ANNOTATIONS: they are text
 _NEW = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC | posix.O_NOFOLLOW
 # A group is read in pieces of about so many bytes, which all take the same memory: new pages cost more than reading.
@@ -100,19 +101,37 @@ def _contents(root: str) -> bytes:
         return tuple((name, *rows[name]) for name in names)
 
     groups = {}
+    listed = {}
     for command in HOT:
         first = tuple(_order(_roots(command), needs))
-        planning = _order(PLANNING, needs) if command in PLANNERS else ()
+        planning = tuple(_order(PLANNING, needs)) if command in PLANNERS else ()
         then = tuple(name for name in planning if name not in (*first, *APART))
         later = (sources(then), put(tuple(codes[name] for name in then))) if then else None
         pieces = [(sources(names), tuple(codes[name] for name in names)) for names in _pieces(first, codes)]
         groups[command] = (tuple(put(piece) for piece in pieces), later)
+        listed[command] = _listed(rows[name] for name in ("orlop.pack", *first, *planning))
     index = put({name: (*row, *put(codes[name])) for name, row in rows.items()})
-    made_from = (root, MAGIC_NUMBER, *rows["orlop.pack"][2:])
-    head = dumps((made_from, groups, index, dumps(codes["orlop.pack"])))
-    length = len(head).to_bytes(4, "little")
-    check = source_hash(len(MAGIC) + 8 + len(length) + len(head) + len(body), head)
-    return b"".join([MAGIC, check, length, head, body])
+    head = dumps(((root, MAGIC_NUMBER), rows["orlop.pack"][2:], groups, index, dumps(codes["orlop.pack"])))
+    table = _number(len(listed))
+    at = _START + len(head) + len(body)
+    for command, each in listed.items():
+        table += command.encode().ljust(8, b"\0") + _number(at) + _number(len(each))
+        at += len(each)
+    table = table.ljust(_START - 20, b"\0")
+    return b"".join([MAGIC, source_hash(at, table + head), _number(len(head)), table, head, body, *listed.values()])
+
+
+def _listed(rows: Iterable[tuple[str, bool, int, int]]) -> bytes:
+    """Sources as the launcher reads them."""
+    out = bytearray()
+    for path, _package, mtime, size in rows:
+        out += mtime.to_bytes(8, "little") + size.to_bytes(8, "little") + path.encode() + b"\0"
+        out += bytes(-len(out) % 8)
+    return bytes(out)
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(4, "little")
 
 
 def _pieces(names: tuple[str, ...], codes: dict[str, CodeType]) -> Iterator[tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -221,3 +222,25 @@ def test_a_recalled_start_does_not_load_the_planner(
         project = Path(__file__).parents[2]
         seen.append(subprocess.run(argv, cwd=project, capture_output=True, text=True, check=True).stdout)
     assert seen == ["0 4\n", "0 0\n"]
+
+
+def test_a_planner_that_has_changed_plans_again(
+    runtime: Runtime, bundle: Bundle, entries: Path, tmp_path: Path
+) -> None:
+    """Although the second container of a config does without it."""
+    project = Path(__file__).parents[2]
+    if not (project / "build/orlop").exists():
+        pytest.skip("needs orlop to be built in place")
+    skipped = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(project / "orlop", tmp_path / "orlop", ignore=skipped)
+    shutil.copytree(
+        project / "build", tmp_path / "build", ignore=lambda _place, names: {*names} - {"orlop", "orlop.python"}
+    )
+    copy = Runtime([str(tmp_path / "build/orlop")], runtime.root, runtime.marker)
+    copy("--version")  # writes the pack
+    bundle.args("true")
+    found = [recalled(run(copy, bundle)) for _ in range(2)]
+    planner = tmp_path / "orlop/plan/masks.py"
+    planner.write_text(planner.read_text() + "\n")
+    found += [recalled(run(copy, bundle)) for _ in range(4)]  # drops the pack, writes it, remembers
+    assert found == [False, True, False, False, False, True]
