@@ -8,7 +8,7 @@ from orlop.host.probe import facts
 from orlop.plan.facts import CgroupEntry, CgroupMount, Facts, Request
 from orlop.runtime.document import state_document
 from orlop.runtime.handover import listen_environment
-from orlop.runtime.recall import FILLER, plain, remember
+from orlop.runtime.recall import FILLER, plain, remember, worth_it
 from orlop.runtime.seccomp import seccomp_filter
 from orlop.state.store import FIFO, Record
 
@@ -76,7 +76,7 @@ class Planning:
     def remember(self) -> None:
         """Keep the program for the next container of this config, if it was not recalled.  Takes as long as planning:
         best done while the container runs."""
-        if self._asked is not None and self._made is not None:
+        if self._asked is not None and self._made is not None and worth_it(self._asked):
             filled = self._plan(*self._filled())
             remember(self._asked, self._inputs, self._record.id, self._made, filled, self._cgroup.device_lines)
 

@@ -8,6 +8,9 @@ The *question* is what is asked before the config is read: its bytes, the bundle
 *inputs* are all that the planner is given beside the config.  Both are kept whole and compared whole, so that nobody
 who chooses a config can make one that passes for another.
 
+They are kept in files only where the pack of modules tells what our own code is.  A program that imports orlop has
+loaded it for good, and keeps in its memory what it comes to plan a second time.
+
 A program depends on the container's id, but only as text: it is planned once more for an id of FILLER, a character that
 no id has, and where the two programs differ the next id of that length goes.
 """
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 FILLER = "~"
 MAGIC = b"orlopgm\2"
 _MOST = 64  # entries; one is about 60 KB
+_LOADED = b""  # stands for our code where it is what this process has loaded
+_memory: dict[Question, bytes] = {}  # the oldest first; nothing yet for a question that was asked once
 
 
 class Recalled:
@@ -91,11 +96,11 @@ def question(container_id: str, bundle: str, config: bytes, options: Options, fi
     """What a program is looked up by; None where it is not worth it, or not possible.
 
     A config that holds the id was written for this one container, as engines do, and will not come again.  A pre-draft
-    config, and one to which a socket is added, are not planned as they are.  Without the pack of modules nobody knows
-    whether our code is still what it was.
+    config, and one to which a socket is added, are not planned as they are.  Where a pack is used and no longer fits,
+    nobody knows what our code is.
     """
     pack = sys.modules.get("orlop.pack")
-    code = pack.code() if pack is not None else None
+    code = pack.code() if pack is not None else _LOADED
     text = container_id.encode()
     if (
         code is None
@@ -114,8 +119,11 @@ def question(container_id: str, bundle: str, config: bytes, options: Options, fi
 def recall(asked: Question) -> Entry | None:
     """What is remembered for a question.  Silent about files that are missing, damaged or strange."""
     try:
-        with Directory(place("programs")) as directory:
-            data = unhashed(MAGIC, 0, directory.read(_name(asked)))
+        if asked[0] == _LOADED:
+            data = _memory.get(asked, b"")
+        else:
+            with Directory(place("programs")) as directory:
+                data = unhashed(MAGIC, 0, directory.read(_name(asked)))
         known, spec, inputs, program, places, device_lines = loads(data)
     except (OSError, ValueError, EOFError, TypeError):
         return None
@@ -141,11 +149,25 @@ def remember(
     kept = (template, filled.scratch, filled.control, filled.architecture)
     try:
         entry = dumps((asked, parse(_config(asked), ""), inputs, kept, places, device_lines))  # type: ignore[arg-type]
+        if asked[0] == _LOADED:
+            _memory[asked] = entry
+            return
         with Directory(place("programs"), make=True, most=_MOST) as directory:
             directory.make_room()
             directory.write(_name(asked), hashed(MAGIC, 0, entry))
     except (OSError, ValueError):
         return
+
+
+def worth_it(asked: Question) -> bool:
+    """Tell whether to `remember` a program.  To keep it takes as long as to plan it: in memory, which may not last,
+    that is done for a question that comes again."""
+    if asked[0] != _LOADED or asked in _memory:
+        return True
+    while len(_memory) >= _MOST:
+        _memory.pop(next(iter(_memory), asked), None)  # another thread may have been here
+    _memory[asked] = b""
+    return False
 
 
 def differences(made: bytes, template: bytes, container_id: str) -> list[int] | None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -222,6 +222,26 @@ def test_a_recalled_start_does_not_load_the_planner(
         project = Path(__file__).parents[2]
         seen.append(subprocess.run(argv, cwd=project, capture_output=True, text=True, check=True).stdout)
     assert seen == ["0 4\n", "0 0\n"]
+
+
+def test_a_program_plans_a_config_that_comes_again_no_more(runtime: Runtime, make_bundle: Callable[[], Bundle]) -> None:
+    """In memory, for nobody knows whether the modules that it has loaded are those of the cache."""
+    code = (
+        "import sys, orlop, orlop.plan.container as planner\n"
+        "plan, root, marker = planner.container_program, *sys.argv[1:3]\n"
+        "made = []\n"
+        "planner.container_program = lambda *args: made.append(args) or plan(*args)\n"
+        "for number, bundle in enumerate(sys.argv[3:]):\n"
+        "    made.clear()\n"
+        "    status = orlop.Container.run(f'{marker}-memory-{number}', bundle, root=root)\n"
+        "    print(status, len(made), flush=True)\n"
+    )
+    first, other = make_bundle().shell("echo first; exit 3"), make_bundle().shell("echo other; exit 4")
+    order = [first, first, first, other, first, other]
+    argv = [sys.executable, "-c", code, str(runtime.root), runtime.marker, *(str(each.path) for each in order)]
+    done = subprocess.run(argv, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    expected = ["first 3 1", "first 3 2", "first 3 0", "other 4 1", "first 3 0", "other 4 2"]
+    assert done.stdout.split() == " ".join(expected).split()
 
 
 def test_a_planner_that_has_changed_plans_again(
