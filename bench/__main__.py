@@ -22,7 +22,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.measure import MEASURES, ONLY_ORLOP, Runtime, works
+from bench.measure import MEASURES, ONLY_ORLOP, WITHOUT_FLAGS, Runtime, works
 from bench.table import table
 from tests.system.seccomp_profile import engine_profile
 
@@ -91,6 +91,8 @@ def figures(args: argparse.Namespace, *flags: str) -> dict[str, dict[str, float]
                 runtimes.append(Runtime(name, path, work, *flags))
         rows: dict[str, dict[str, float]] = {}
         for label, measure in MEASURES.items():
+            if flags and label in WITHOUT_FLAGS:
+                continue
             chosen = runtimes[:1] if label in ONLY_ORLOP else runtimes
             samples: dict[str, list[float]] = {runtime.name: [] for runtime in chosen}
             for _ in range(args.runs + 1):

@@ -93,9 +93,10 @@ def test_thirty_whole_lives_in_a_row(runtime: Runtime, bundle: Bundle) -> None:
 
 
 def test_a_process_that_a_container_leaves_behind_dies_with_it(runtime: Runtime, bundle: Bundle) -> None:
-    bundle.shell("setsid sleep 4242 & sleep 4242 & exit 0")
+    sleep = f"sleep {10**8 + os.getpid()}"
+    bundle.shell(f"setsid {sleep} & {sleep} & exit 0")
     runtime.run(bundle)
-    assert "sleep 4242" not in subprocess.run(["ps", "-ef"], capture_output=True, text=True, check=True).stdout
+    assert sleep not in subprocess.run(["ps", "-ef"], capture_output=True, text=True, check=True).stdout
 
 
 # What runs after the clone
