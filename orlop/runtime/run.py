@@ -44,6 +44,7 @@ def run(container_id: str, options: Options) -> int:
         launch = drive(_start(creation, options, foreground), foreground.readable)
         try:
             creation.planning.remember()
+            _import_for_the_end(creation, accounted=accounted)
             status = foreground.wait(launch.pid)
             if accounted:
                 _account(creation, options, foreground, destination, launch.began)
@@ -55,6 +56,18 @@ def run(container_id: str, options: Options) -> int:
         foreground.close()
         if destination is not None:
             destination.abandon()
+
+
+def _import_for_the_end(creation: Creation, *, accounted: bool) -> None:
+    """Import now what the end needs: it may come after days, when another version has replaced our files."""
+    if accounted:
+        import orlop.runtime.account
+    if (creation.bundle.spec.get("hooks") or {}).get("poststop"):
+        import orlop.runtime.hooks
+    if creation.record.intel_rdt_made:
+        import orlop.host.resctrl  # noqa: F401
+    if "pid" not in creation.record.namespaces:
+        creation.cgroup.freezer()
 
 
 def _destination(options: Options) -> Destination | None:
