@@ -212,9 +212,14 @@ class Cgroup:
     def check_free(self) -> None:
         """Refuse a cgroup that was there before and holds processes, or is frozen (runtime-spec: "fitness check")."""
         if found := len(self.pids()):
-            raise _unfit(f"container's cgroup is not empty: {found} process(es) found", self.process_path())
+            raise self._unfit(f"is not empty: {found} process(es) found in", "choose another linux.cgroupsPath")
         if self.frozen():
-            raise _unfit("container's cgroup unexpectedly frozen", self.process_path())
+            raise self._unfit("unexpectedly frozen:", "thaw it, or choose another linux.cgroupsPath")
+
+    def _unfit(self, what: str, hint: str) -> CgroupError:
+        path, field = self.process_path(), "linux.cgroupsPath"
+        message = f"{field}: container's cgroup {what} {path}"
+        return CgroupError(errno.EBUSY, message, field=field, path=path, hint=hint)
 
 
 def limit_writes(resources: Resources | None, version: int) -> list[Write]:
@@ -224,10 +229,6 @@ def limit_writes(resources: Resources | None, version: int) -> list[Write]:
     from orlop.cgroup import fields
 
     return fields.writes(resources, version)
-
-
-def _unfit(message: str, path: str | None) -> CgroupError:
-    return CgroupError(errno.EBUSY, message, field="linux.cgroupsPath", path=path)
 
 
 def below_path(directory: str, relative: str) -> str:

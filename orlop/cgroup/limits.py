@@ -30,6 +30,7 @@ def apply(writes: Iterable[Write], directory: Callable[[str], str | None]) -> No
                 errno.ENOENT,
                 f"{write.field}: cannot set {write.controller} limit: container could not join or create cgroup",
                 field=write.field,
+                hint=f'{write.file} = {write.value} needs the controller "{write.controller}", which this host has not mounted',
             )
         try:
             _put(write, path)
@@ -77,7 +78,7 @@ def _check(path: str, write: Write) -> None:
     wanted = int(write.value)
     if got != wanted:
         bound = "maximum" if wanted > got else "minimum"
-        message = f"{write.field}: the {bound} allowed cpu-shares is {got}"
+        message = f"{write.field}: the {bound} allowed cpu-shares is {got}, and not {wanted}, in {path}"
         raise CgroupError(errno.ERANGE, message, call="write", field=write.field, path=path)
 
 
@@ -104,6 +105,11 @@ _HINTS = (
     (errno.EOPNOTSUPP, "io.", "weights need the I/O scheduler BFQ on that device, or a line for it in io.cost.qos"),
     (errno.ENODEV, "", "there is no such block device; name the whole disk, not a partition"),
     (errno.EINVAL, "cpu.rt_", "the cgroup above must have at least that much in its cpu.rt_runtime_us"),
+    (errno.EINVAL, "cpu.cfs_period_us", "a period is from 1000 to 1000000 microseconds"),
+    (errno.EINVAL, "cpu.cfs_quota_us", "a quota is 1000 microseconds at least, and no more than a cgroup above it has"),
+    (errno.EINVAL, "cpu.max", "a period is from 1000 to 1000000 microseconds, a quota 1000 at least"),
+    (errno.EINVAL, "memory.memsw.", "it counts memory and swap together: no less than the memory limit"),
+    (errno.EINVAL, "memory.limit_in_bytes", "no more than memory.swap, which counts memory and swap together"),
 )
 
 

@@ -13,6 +13,9 @@ from orlop.errors import CgroupError, OrlopError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    Old: TypeAlias = tuple[Write, str]  # what writes a value back, and all that the file held
 
 # Files with a line for each device → what takes the line away.
 _NO_LIMIT = {
@@ -32,11 +35,11 @@ _NO_LIMIT = {
 class Before:
     """What the files held that `writes` name."""
 
-    __slots__ = ("_directory", "_writes")
+    __slots__ = ("_directory", "_old")
 
     def __init__(self, writes: Iterable[Write], directory: Callable[[str], str | None]) -> None:
         self._directory = directory
-        self._writes: list[Write] = []
+        self._old: list[Old] = []
         known: set[tuple[str, str]] = set()
         for write in writes:
             each: Write | None = write
@@ -44,28 +47,45 @@ class Before:
                 key = (each.file, _device(each) if each.file in _NO_LIMIT else "")
                 if key not in known:
                     known.add(key)
-                    self._writes += _old(each, directory(each.controller))
+                    self._old += _old(each, directory(each.controller))
                 each = each.instead
 
     def restore(self, reason: BaseException) -> None:
-        """Write all back, the last first; `reason`, which is about to be raised, tells where even that failed."""
+        """Write all back, the last first; `reason`, which is about to be raised, tells where even that failed.
+
+        What is refused keeps nothing else from being written back, and is tried once more when all else was.
+        """
+        refused = self._written(self._written([(each, None) for each in reversed(self._old)]))
+        if refused and isinstance(reason, OrlopError):
+            told = "; ".join(str(error) for _, error in refused)
+            reason.message += f"; and the old values could not be set back: {told}"
+
+    def _written(self, wanted: list[tuple[Old, CgroupError | None]]) -> list[tuple[Old, CgroupError | None]]:
+        """Write the old values; those that were refused, where the file does not hold what it held anyway."""
         from orlop.cgroup import limits
 
-        try:
-            limits.apply(reversed(self._writes), self._directory)
-        except CgroupError as error:
-            if isinstance(reason, OrlopError):
-                reason.message += f"; and the old values could not be set back: {error}"
+        refused: list[tuple[Old, CgroupError | None]] = []
+        for (write, text), _ in wanted:
+            try:
+                limits.apply((write,), self._directory)
+            except CgroupError as error:
+                if _text(write, self._directory(write.controller)) != text:
+                    refused.append(((write, text), error))
+        return refused
 
 
-def _old(write: Write, directory: str | None) -> list[Write]:
-    if not directory:
+def _old(write: Write, directory: str | None) -> list[Old]:
+    text = _text(write, directory)
+    if text is None:  # it is not there, or cannot be read: then it was not changed either, or cannot be set back
         return []
+    return [(Write(write.field, write.controller, write.file, value), text) for value in _values(write, text)]
+
+
+def _text(write: Write, directory: str | None) -> str | None:
     try:
-        text = files.read(f"{directory}/{write.file}")
-    except OSError:  # it is not there, or cannot be read: then it was not changed either, or cannot be set back
-        return []
-    return [Write(write.field, write.controller, write.file, value) for value in _values(write, text)]
+        return files.read(f"{directory}/{write.file}") if directory else None
+    except OSError:
+        return None
 
 
 def _values(write: Write, text: str) -> list[str]:

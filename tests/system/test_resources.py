@@ -244,6 +244,8 @@ BAD: dict[str, tuple[dict[str, object], int | None, str]] = {
     "a processor that is not there": ({"cpu": {"cpus": "4000"}}, None, "linux.resources.cpu.cpus: cannot write"),
     "a list that is none": ({"cpu": {"cpus": "nonsense"}}, errno.EINVAL, 'linux.resources.cpu.cpus: cannot write "non'),
     "a period that is too short": ({"cpu": {"period": 100}}, errno.EINVAL, "linux.resources.cpu."),
+    "a quota that is too small": ({"cpu": {"quota": 500}}, errno.EINVAL, "linux.resources.cpu.quota: cannot write"),
+    "a quota that is too small, and why": ({"cpu": {"quota": 500}}, errno.EINVAL, "1000"),
     "a class without a controller": ({"network": {"classID": 5}}, None, "linux.resources.network.classID: "),
     "a device without a controller": (
         {"rdma": {"mlx5_0": {"hcaHandles": 3}}},

@@ -189,6 +189,17 @@ def test_a_refused_update_leaves_all_old_values(container: Container) -> None:
     assert value(container, "memory", LIMIT) == before[0]
 
 
+def test_what_cannot_be_set_back_keeps_nothing_else_from_it(container: Container) -> None:
+    need("blkio")
+    before = (value(container, "memory", LIMIT), value(container, "pids", "pids.max"), quota(container))
+    nowhere = [{"major": 511, "minor": 77, "rate": 1}]
+    change = {"pids": {"limit": 7}, "memory": {"limit": 64 * MIB}, "cpu": {"quota": 700000}}
+    message = from_json(container, {**change, "blockIO": {"throttleWriteBpsDevice": nowhere}}, status=1)
+    assert "linux.resources.blockIO.throttleWriteBpsDevice[0]: cannot write" in message
+    assert "could not be set back" not in message, "nothing was changed there"
+    assert (value(container, "memory", LIMIT), value(container, "pids", "pids.max"), quota(container)) == before
+
+
 def test_limits_that_cannot_be_remembered_are_set_back(container: Container) -> None:
     before = value(container, "memory", LIMIT)
     in_the_way = container.runtime.root / container.id / ".resources.json"
