@@ -5,8 +5,8 @@ new → create(resources) → the first process joins → [restrict_devices] →
              │                     └ version 1: it writes "0" to each of `join_files()` itself
              └ a failure later on: undo
 
-With `needs_process` (systemd) it is create_around(pid of the executor), which then clones the first process where it is
-itself, and settle() when that has ended.
+With `needs_process` (systemd) it is begin(), create_around(pid of the executor), which then clones the first process
+where it is itself, and, if it settles(), settle() when that has ended.
 """
 
 from __future__ import annotations
@@ -75,9 +75,23 @@ class Cgroup:
         """Tell whether the cgroup can be made only around a process: `create_around` and `settle` are called then."""
         return False
 
-    def create_around(self, pid: int, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
-        """Do what `create` does, with a process in it.  Blocks until systemd has made the unit."""
-        self.create(resources, device_paths=device_paths)
+    def begin(self) -> None:
+        """Begin, before there is a process, what others take their time for.  Raises CgroupError."""
+
+    def create_around(
+        self,
+        pid: int,
+        resources: Resources | None,
+        device_paths: Collection[str] = (),
+        meanwhile: Callable[[], None] | None = None,
+    ) -> None:
+        """Do what `create` does, with a process in it.  Blocks until systemd has made the unit, and does `meanwhile`
+        before."""
+        raise NotImplementedError
+
+    def settles(self, resources: Resources | None) -> bool:
+        """Are there limits that have to wait until the process of `create_around` is gone?"""
+        return False
 
     def settle(self, resources: Resources | None) -> None:
         """Apply the limits that had to wait until the process of `create_around` was gone.  Raises CgroupError."""

@@ -3,8 +3,10 @@
 systemd makes a scope only around a process, so it is made when the executor is there and before it clones:
 
 supervisor                              systemd                       executor
+begin ─────────────────────────────────▶ lets us in
                                                                        waits
-create(resources, pid) ────────────────▶ scope around pid
+create_around(pid, resources) ─────────▶ scope around pid
+what is to be done meanwhile
 ◀──────────────────────────── job done
 limits that systemd has no name for, into the files
 go ──────────────────────────────────────────────────────────────────▶ device filter; clone, into the same cgroup; ends
@@ -23,6 +25,7 @@ from orlop.cgroup.v1 import CgroupV1
 from orlop.cgroup.v2 import CgroupV2
 from orlop.errors import CgroupError, ConfigError, OrlopError, Problem
 from orlop.host.dbus import BusError, CallError, SilentError
+from orlop.host.systemd import knock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from orlop.cgroup.base import Below, Resources
     from orlop.cgroup.fields import Write
+    from orlop.host.dbus import Bus
     from orlop.host.systemd import Manager, Property
 
 FIELD = "linux.cgroupsPath"
@@ -44,12 +48,12 @@ class Unit:
     `started` says that this object has made it, with the properties `sent`.
     """
 
-    __slots__ = ("_connect", "_manager", "annotated", "description", "name", "sent", "slice", "started")
+    __slots__ = ("_connect", "_knocked", "_manager", "annotated", "description", "name", "sent", "slice", "started")
 
     def __init__(
         self,
         name: str,
-        connect: Callable[[], Manager],
+        connect: Callable[[Bus | None], Manager],
         *,
         slice: str = "",
         description: str = "",
@@ -62,27 +66,56 @@ class Unit:
         self.sent: list[Property] = []
         self.started = False
         self._connect = connect
+        self._knocked: Bus | None = None
         self._manager: Manager | None = None
 
     @property
     def manager(self) -> Manager:
         """Whom to ask.  Raises BusError."""
         if self._manager is None:
-            self._manager = self._connect()
+            knocked, self._knocked = self._knocked, None
+            self._manager = self._connect(knocked)
         return self._manager
+
+    def knock(self) -> None:
+        """Begin to connect, which takes systemd a while.  Raises CgroupError."""
+        if self._manager is None:
+            try:
+                self._knocked = knock()
+            except BusError as error:
+                raise self._refused("create", error) from None
 
     def is_slice(self) -> bool:
         """A slice holds units, and is made without a process."""
         return self.name.endswith(".slice")
 
-    def start(self, pid: int, limits: list[Property], devices: list[Property], version: int) -> None:
-        """Make the unit around a process.  Blocks until systemd has.  Raises CgroupError, BusError."""
+    def start(
+        self,
+        pid: int,
+        limits: list[Property],
+        devices: list[Property],
+        version: int,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> None:
+        """Make the unit around a process.  Blocks until systemd has.  Raises CgroupError, BusError.
+
+        `meanwhile` is done while systemd is busy; when it fails, that is raised when there is the unit.
+        """
+        failures: list[BaseException] = []
+
+        def guarded() -> None:
+            try:
+                if meanwhile:
+                    meanwhile()
+            except BaseException as error:
+                failures.append(error)
+
         given: dict[str, Property] = {}
         for one in [*self._base(pid, version), *limits, *devices, *self.annotated]:
             given[one[0]] = one
         try:
             try:
-                self.manager.start(self.name, list(given.values()))
+                self.manager.start(self.name, list(given.values()), meanwhile=guarded)
             except CallError as error:
                 if error.name != _EXISTS:
                     raise
@@ -92,6 +125,8 @@ class Unit:
             raise self._refused("create", error) from None
         self.started = True
         self.sent = limits
+        if failures:
+            raise failures[0]
 
     def set(self, limits: list[Property]) -> None:
         """Change properties.  Raises CgroupError."""
@@ -110,7 +145,7 @@ class Unit:
         except BusError:
             return  # systemd drops a scope without processes by itself, as soon as it is there again
         try:
-            manager.stop(self.name)
+            there = manager.stop(self.name)
         except SilentError as error:  # not to be waited for a second time
             raise self._refused("stop", error) from None
         except BusError as error:
@@ -118,7 +153,8 @@ class Unit:
             raise self._refused("stop", error) from None
         finally:
             self.started = False
-        self._forget(manager)
+        if there:
+            self._forget(manager)
 
     def _forget(self, manager: Manager) -> None:
         try:
@@ -178,18 +214,30 @@ class UnitCgroup(Cgroup):
     ) -> None:
         self.create_around(0, resources, device_paths)
 
-    def create_around(self, pid: int, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
+    def begin(self) -> None:
+        self.unit.knock()
+
+    def create_around(
+        self,
+        pid: int,
+        resources: Resources | None,
+        device_paths: Collection[str] = (),
+        meanwhile: Callable[[], None] | None = None,
+    ) -> None:
         path = self.process_path()
         if path and os.path.exists(path):
             self.check_free()
         limits = self._limits(resources)
-        self.unit.start(pid, limits, self._devices(resources, device_paths), self.version)
+        self.unit.start(pid, limits, self._devices(resources, device_paths), self.version, meanwhile)
         super().create(resources, device_paths=device_paths)
         self._leave_room(resources)
 
     def check_free(self) -> None:
         if not self.unit.started:  # afterwards there is the executor
             super().check_free()
+
+    def settles(self, resources: Resources | None) -> bool:
+        return bool(self._narrow(resources))
 
     def settle(self, resources: Resources | None) -> None:
         for write in self._narrow(resources):

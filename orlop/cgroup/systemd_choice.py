@@ -36,7 +36,7 @@ def new(
     slice, name, title = unit_of(cgroups_path, container_id, user=user)
     unit = Unit(
         name,
-        lambda: systemd.connect(*user_bus),
+        lambda knocked: systemd.connect(*user_bus, knocked),
         slice=slice,
         description=f"orlop container {title}",
         annotated=annotations_of(annotations),
@@ -58,7 +58,7 @@ def new(
 def recorded(layout: Layout, paths: dict[str, str], *, rootless: bool, user_bus: UserBus) -> Cgroup:
     """Return the cgroup of a container that exists."""
     path = paths.get("") or paths.get("name=systemd") or next(iter(paths.values()))
-    unit = Unit(path.rpartition("/")[2], lambda: systemd.connect(*user_bus))
+    unit = Unit(path.rpartition("/")[2], lambda knocked: systemd.connect(*user_bus, knocked))
     if tuple(paths) == (UNIFIED,):
         v2 = layout.v2
         mount, controllers, own = (v2.mount, v2.controllers, v2.own_path()) if v2 else ("/sys/fs/cgroup", (), "")

@@ -38,7 +38,7 @@ from orlop.host.dbus_wire import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from orlop.host.dbus_wire import Value
 
@@ -65,24 +65,26 @@ class CallError(BusError):
 class Bus:
     """A connection.  `private`: the peer is a service itself, and not a bus with many.  Not for use by two threads."""
 
-    __slots__ = ("_buffer", "_serial", "_signals", "name", "private", "socket")
+    __slots__ = ("_buffer", "_deadline", "_serial", "_signals", "name", "private", "socket")
 
-    def __init__(self, address: str, *, private: bool = False, patience: float = PATIENCE) -> None:
-        """Connect.  `address` is a path, or the name of an abstract socket after a NUL.  Raises BusError."""
+    def __init__(self, address: str, *, private: bool = False, patience: float = PATIENCE, wait: bool = True) -> None:
+        """Connect.  `address` is a path, or the name of an abstract socket after a NUL.  Raises BusError.
+
+        Without `wait` the peer is only asked to let us in, and `enter` waits until it has.
+        """
         self.name = address.replace("\0", "@", 1)
         self.private = private
         self.socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
         self._buffer = b""
         self._serial = 0
         self._signals: list[Message] = []
+        self._deadline = time.monotonic() + patience
         try:
-            deadline = time.monotonic() + patience
             # Not a timeout of Python's: with that, a peer whose queue is full refuses at once.
             self.socket.setsockopt(SOL_SOCKET, SO_SNDTIMEO, pack("@ll", int(patience), int(patience % 1 * 1e6)))
             self.socket.connect(address)
-            self._authenticate(deadline)
-            if not private:
-                self.call(BUS, "/org/freedesktop/DBus", BUS, "Hello", patience=patience)
+            # No identity is named: the peer takes that of the socket, which is right in a user namespace too.
+            self._send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")
         except BlockingIOError:
             self.close()
             raise self._silent() from None
@@ -90,6 +92,19 @@ class Bus:
             self.close()
             reason = error.strerror or str(error)
             raise BusError(f"cannot connect to {self.name}: {reason[:1].lower()}{reason[1:]}") from None
+        except BaseException:
+            self.close()
+            raise
+        if wait:
+            self.enter()
+
+    def enter(self) -> None:
+        """Wait until the peer has let us in; it closes the connection where it does not.  Raises BusError."""
+        try:
+            self._authenticate(self._deadline)
+            if not self.private:
+                left = self._deadline - time.monotonic()
+                self.call(BUS, "/org/freedesktop/DBus", BUS, "Hello", patience=left)
         except BaseException:
             self.close()
             raise
@@ -108,14 +123,20 @@ class Bus:
         body: Sequence[Value] = (),
         *,
         patience: float = PATIENCE,
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[Value]:
-        """Call a method; its reply.  Blocks for `patience` seconds at most.  Raises BusError, CallError."""
+        """Call a method; its reply.  Blocks for `patience` seconds at most.  Raises BusError, CallError.
+
+        `meanwhile` is done while the peer is busy with it.
+        """
         deadline = time.monotonic() + patience
         self._serial += 1
         fields: dict[int, str | int] = {PATH: path, INTERFACE: interface, MEMBER: member}
         if not self.private:
             fields[DESTINATION] = destination
         self._send(call(self._serial, fields, signature, body))
+        if meanwhile is not None:
+            meanwhile()
         while (message := self._receive(deadline)).fields.get(REPLY_SERIAL) != self._serial:
             if message.kind == SIGNAL:
                 self._signals.append(message)
@@ -147,8 +168,6 @@ class Bus:
                 self._signals.append(message)
 
     def _authenticate(self, deadline: float) -> None:
-        # No identity is named: the peer takes that of the socket, which is right in a user namespace too.
-        self._send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")
         while not (line := self._line(deadline)).startswith(b"OK "):
             if not line.startswith(b"DATA"):
                 said = line.decode("utf-8", "replace")

@@ -12,6 +12,7 @@ from orlop.host.dbus import PATIENCE, Bus, BusError, CallError, SilentError, uni
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from orlop.host.dbus_wire import Value
@@ -48,18 +49,29 @@ class Manager:
         """Close the connection."""
         self._bus.close()
 
-    def start(self, unit: str, properties: list[Property], patience: float = JOB_PATIENCE) -> None:
-        """Make a transient unit, and wait until it is started.  Raises BusError, CallError, JobError."""
-        given = [(name, (signature, value)) for name, signature, value in properties]
-        self._job("StartTransientUnit", "ssa(sv)a(sa(sv))", [unit, "replace", given, []], unit, patience)
+    def start(
+        self,
+        unit: str,
+        properties: list[Property],
+        patience: float = JOB_PATIENCE,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> None:
+        """Make a transient unit, and wait until it is started.  Raises BusError, CallError, JobError.
 
-    def stop(self, unit: str, patience: float = JOB_PATIENCE) -> None:
-        """Stop a unit, and wait until it is; one that is gone is fine.  Raises BusError, CallError, JobError."""
+        `meanwhile` is done while systemd is busy with it.
+        """
+        given = [(name, (signature, value)) for name, signature, value in properties]
+        self._job("StartTransientUnit", "ssa(sv)a(sa(sv))", [unit, "replace", given, []], unit, patience, meanwhile)
+
+    def stop(self, unit: str, patience: float = JOB_PATIENCE) -> bool:
+        """Stop a unit, and wait until it is; False for one that is gone.  Raises BusError, CallError, JobError."""
         try:
             self._job("StopUnit", "ss", [unit, "replace"], unit, patience)
         except CallError as error:
             if error.name != f"{_SYSTEMD}.NoSuchUnit":
                 raise
+            return False
+        return True
 
     def forget(self, unit: str) -> None:
         """Take a unit out of its failed state, so that it vanishes; one that is gone is fine.  Raises BusError."""
@@ -94,17 +106,34 @@ class Manager:
             raise BusError(f"systemd has an unreadable property {name}")
         return text
 
-    def _call(self, member: str, signature: str, body: list[Value], patience: float = PATIENCE) -> list[Value]:
-        return self._bus.call(_SYSTEMD, _PATH, _MANAGER, member, signature, body, patience=patience)
+    def _call(
+        self,
+        member: str,
+        signature: str,
+        body: list[Value],
+        patience: float = PATIENCE,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> list[Value]:
+        return self._bus.call(
+            _SYSTEMD, _PATH, _MANAGER, member, signature, body, patience=patience, meanwhile=meanwhile
+        )
 
-    def _job(self, member: str, signature: str, body: list[Value], unit: str, patience: float) -> None:
+    def _job(
+        self,
+        member: str,
+        signature: str,
+        body: list[Value],
+        unit: str,
+        patience: float,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> None:
         """Call a method that makes a job, and wait until the job is removed."""
         if not self._subscribed:
             self._bus.match(_JOBS)
             self._call("Subscribe", "", [])
             self._subscribed = True
         deadline = time.monotonic() + patience
-        (job,) = self._call(member, signature, body, min(PATIENCE, patience))
+        (job,) = self._call(member, signature, body, min(PATIENCE, patience), meanwhile)
         verb = "create" if member == "StartTransientUnit" else "stop"
         while (removed := self._bus.signal("JobRemoved", deadline)) is not None:
             if len(removed) > 3 and removed[1] == job:
@@ -141,11 +170,29 @@ def is_users() -> bool:
         return os.geteuid() != 0
 
 
-def connect(session_bus: str | None = None, runtime_directory: str | None = None) -> Manager:
+def knock() -> Bus | None:
+    """Ask the host's systemd to let us in, without waiting until it has, which takes a millisecond: for `connect`.
+
+    None where that is not the one to ask, or is not there.  Raises SilentError.
+    """
+    if is_users() or not os.path.isdir(f"{RUN}/systemd/system"):
+        return None
+    address, private = _hosts()[0]
+    try:
+        return Bus(address, private=private, wait=False)
+    except SilentError:
+        raise
+    except BusError:
+        return None
+
+
+def connect(
+    session_bus: str | None = None, runtime_directory: str | None = None, knocked: Bus | None = None
+) -> Manager:
     """Connect to the systemd that is ours to ask.
 
     `session_bus` is $DBUS_SESSION_BUS_ADDRESS, `runtime_directory` $XDG_RUNTIME_DIR, which are used for that of a
-    user.  Raises BusError.
+    user.  `knocked` is where we have asked already.  Raises BusError.
     """
     if not os.path.isdir(f"{RUN}/systemd/system"):
         hint = "leave out --systemd-cgroup, and with it the slice in linux.cgroupsPath"
@@ -154,7 +201,9 @@ def connect(session_bus: str | None = None, runtime_directory: str | None = None
     failure: BusError | None = None
     for address, private in _users(session_bus, runtime_directory) if user else _hosts():
         try:
-            return Manager(Bus(address, private=private), user=user)
+            bus, knocked = knocked or Bus(address, private=private, wait=False), None
+            bus.enter()
+            return Manager(bus, user=user)
         except SilentError as error:
             failure = error
             break  # it is busy or hangs, and would be as silent behind a bus

@@ -137,6 +137,8 @@ class Creation:
             if self.fifo:
                 store.make_fifo()
             waits = self.planning.waits
+            if self.cgroup.needs_process:
+                self.cgroup.begin()
             if not waits:
                 self._record_and_place(0)
             program = self.planning.program()
@@ -153,10 +155,8 @@ class Creation:
                 group.join(self.launch.pid)
                 group.settle()
                 self.record.intel_rdt_made = group.made
-            if self.cgroup.needs_process:
-                self.cgroup.settle(self._resources())
-            if group is not None or self.cgroup.needs_process:
                 self._note(self.launch.pid)
+            self.cgroup.settle(self._resources())
             self._keep(self.launch.pid)
         except BaseException:
             yield from self.undo()
@@ -177,17 +177,16 @@ class Creation:
         return (self.bundle.spec.get("linux") or {}).get("resources")
 
     def _record_and_place(self, pid: int) -> None:
-        """Write down what there is, and make the cgroup; while the executor, if there is one, makes namespaces."""
-        self.store.save(self.record)
-        self.store.save_config(self.bundle.data)
-        self._place(pid)
+        """Write down what there is, and make the cgroup; while the executor, if there is one, makes namespaces.
 
-    def _place(self, pid: int) -> None:
-        """Make the cgroup, around the executor where it must be so."""
+        A unit vanishes with the executor, whose end is that of this process: systemd may hear of it first.
+        """
+        resources, paths = self._resources(), device_paths(self.bundle.spec)
         if self.cgroup.needs_process:
-            self.cgroup.create_around(pid, self._resources(), device_paths(self.bundle.spec))
+            self.cgroup.create_around(pid, resources, paths, self._write_down)
         else:
-            self.cgroup.create(self._resources(), device_paths=device_paths(self.bundle.spec))
+            self._write_down()
+            self.cgroup.create(resources, device_paths=paths)
         self.placed = True
         if not self.cgroup.paths and "pid" not in self.record.namespaces:
             message = "without a cgroup and a pid namespace of its own nothing can kill all processes of the container"
@@ -195,6 +194,10 @@ class Creation:
         owner = self._owner()
         if owner is not None and owner != os.geteuid():
             self.cgroup.give_to(owner)
+
+    def _write_down(self) -> None:
+        self.store.save(self.record)
+        self.store.save_config(self.bundle.data)
 
     def _owner(self) -> int | None:
         """The user of the host to whom the container's part of the cgroups belongs: that of its process, if the
@@ -217,7 +220,8 @@ class Creation:
         asked = options.pid_file or options.pidfd_socket or options.notify_socket or options.monitor or options.times
         seccomp = linux.get("seccomp")
         told = linux.get("intelRdt") or (seccomp and seccomp.get("listenerPath"))
-        return not (self.fifo or self.terminal or asked or told or spec.get("hooks") or self.cgroup.needs_process)
+        waits = self.cgroup.settles(self._resources())
+        return not (self.fifo or self.terminal or asked or told or spec.get("hooks") or waits)
 
     def _resctrl(self) -> Group | None:
         """The group of linux.intelRdt, made and recorded."""

@@ -114,7 +114,14 @@ class Planning:
         record = self._record
         container_id = FILLER * len(record.id)
         path = (self._spec.get("linux") or {}).get("cgroupsPath")
-        cgroup = new(self._layout, path, container_id, rootless=record.rootless)
+        cgroup = new(
+            self._layout,
+            path,
+            container_id,
+            systemd=record.systemd_cgroup,
+            rootless=record.rootless,
+            user_bus=self._options.user_bus,
+        )
         return Record(container_id, record.bundle, record.rootfs, "", annotations=record.annotations), cgroup
 
     def _request(self, record: Record, cgroup: Cgroup, *, devices: bool = True) -> Request:

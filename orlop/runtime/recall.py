@@ -102,17 +102,11 @@ def question(container_id: str, bundle: str, config: bytes, options: Options, fi
     pack = sys.modules.get("orlop.pack")
     code = pack.code() if pack is not None else _LOADED
     text = container_id.encode()
-    if (
-        code is None
-        or options.times
-        or options.systemd_cgroup
-        or options.notify_socket
-        or (options.rootless or os.geteuid())
-    ):
+    if code is None or options.times or options.notify_socket or (options.rootless or os.geteuid()):
         return None
     if text in config or text in os.fsencode(bundle) or b"pre-draft" in config:
         return None
-    wishes = (options.root, options.no_pivot, options.no_new_keyring, options.preserve_fds)
+    wishes = (options.root, options.no_pivot, options.no_new_keyring, options.preserve_fds, options.systemd_cgroup)
     return (code, len(text), fifo, options.listen_fds, wishes, bundle, config)
 
 

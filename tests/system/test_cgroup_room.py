@@ -218,7 +218,9 @@ def test_a_value_that_the_kernel_refuses_is_named_and_nothing_is_left(cgroup: Cg
 def test_a_cgroup_with_a_process_is_refused_and_kept(cgroup: Cgroup, host: Layout, join: Join) -> None:
     cgroup.create(None)
     process = join("exec cat")
-    with pytest.raises(CgroupError, match=r"^linux.cgroupsPath: container's cgroup is not empty: 1 process\(es\) found in /"):
+    with pytest.raises(
+        CgroupError, match=r"^linux.cgroupsPath: container's cgroup is not empty: 1 process\(es\) found in /"
+    ):
         choose.new(host, f"{PREFIX}/box", "unused").create(None)
     assert process.poll() is None
     assert sorted(_exists(cgroup)) == sorted(cgroup.paths.values())

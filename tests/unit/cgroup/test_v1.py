@@ -86,7 +86,9 @@ def test_a_cgroup_with_processes_is_refused_and_left_as_it_was(tree: Tree) -> No
         file.write("9\n")
     assert sorted(cgroup.pids()) == [7, 8, 9]
     assert cgroup.pids(nested=False) == [7, 8]
-    with pytest.raises(CgroupError, match=r"^linux.cgroupsPath: container's cgroup is not empty: 3 process\(es\) found in /"):
+    with pytest.raises(
+        CgroupError, match=r"^linux.cgroupsPath: container's cgroup is not empty: 3 process\(es\) found in /"
+    ):
         cgroup.create(None)
     assert not os.path.exists(tree.root / "memory/pod")
 
@@ -126,7 +128,7 @@ def test_a_limit_for_a_controller_that_the_host_lacks_is_refused(tree: Tree) -> 
     message = r"^linux\.resources\.pids\.limit: cannot set pids limit: container could not join or create cgroup$"
     with pytest.raises(CgroupError, match=message) as caught:
         _cgroup(tree).create({"pids": {"limit": 5}})
-    assert caught.value.hint == 'pids.max = 5 needs the controller "pids", which this host has not mounted'
+    assert caught.value.hint == 'pids.max = 5 needs the controller "pids": mount it'
 
 
 def test_what_is_refused_as_invalid_is_tried_again_after_the_rest(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,7 +119,9 @@ def test_a_used_cgroup_is_refused(tree: Tree) -> None:
     cgroup = _cgroup(tree, "/box")
     system.mkdir(str(tree.root / "box"))
     (tree.root / "box/cgroup.procs").write_text("5\n")
-    with pytest.raises(CgroupError, match=r"^linux.cgroupsPath: container's cgroup is not empty: 1 process\(es\) found in /"):
+    with pytest.raises(
+        CgroupError, match=r"^linux.cgroupsPath: container's cgroup is not empty: 1 process\(es\) found in /"
+    ):
         cgroup.create(None)
 
 

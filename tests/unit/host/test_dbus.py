@@ -290,6 +290,50 @@ def test_a_user_without_a_systemd_of_their_own_is_told_how_to_get_one(
     assert caught.value.hint and "loginctl enable-linger" in caught.value.hint
 
 
+def test_who_has_knocked_is_let_in_on_that_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "RUN", str(tmp_path))
+    (tmp_path / "systemd/system").mkdir(parents=True)
+    peer = Peer(tmp_path / "systemd/private")
+    knocked = systemd.knock()
+    assert knocked is not None
+    peer.answers["ResetFailedUnit"] = lambda: peer.reply()
+    manager = systemd.connect(knocked=knocked)
+    manager.forget("box.scope")
+    assert peer.calls == [("ResetFailedUnit", ["box.scope"])]
+    manager.close()
+    peer.close()
+
+
+def test_who_is_not_let_in_where_they_knocked_asks_the_bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "RUN", str(tmp_path))
+    (tmp_path / "systemd/system").mkdir(parents=True)
+    (tmp_path / "dbus").mkdir()
+    closed, bus = Peer(tmp_path / "systemd/private"), Peer(tmp_path / "dbus/system_bus_socket")
+    closed.greeting = b"REJECTED EXTERNAL\r\n"
+    bus.answers["Hello"] = lambda: bus.reply("s", ":1.1")
+    knocked = systemd.knock()
+    manager = systemd.connect(knocked=knocked)
+    assert [name for name, _ in bus.calls] == ["Hello"]
+    manager.close()
+    closed.close()
+    bus.close()
+
+
+def test_where_nobody_is_at_home_nobody_has_knocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "RUN", str(tmp_path))
+    assert systemd.knock() is None
+    (tmp_path / "systemd/system").mkdir(parents=True)
+    assert systemd.knock() is None
+
+
+def test_what_is_done_meanwhile_is_done_before_the_answer_is_read(manager: Manager, peer: Peer) -> None:
+    done: list[str] = []
+    peer.answers["StartTransientUnit"] = lambda: peer.reply("o", "/job/7") + peer.removed("/job/7", "done")
+    peer.answers["Subscribe"] = lambda: peer.reply()
+    manager.start("box.scope", [], meanwhile=lambda: done.append("meanwhile"))
+    assert done == ["meanwhile"]
+
+
 def test_the_bus_of_the_session_is_used_where_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(systemd, "RUN", str(tmp_path))
     monkeypatch.setattr("orlop.system.geteuid", lambda: 1000)
