@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from orlop.host import cache
 from tests.system.bundles import BUSYBOX, Bundle, Root
 from tests.system.command import Runtime, default_argv
 from tests.system.snapshot import Snapshot, children, reap
@@ -38,6 +39,11 @@ def workshop() -> Iterator[Path]:
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what a command leaves behind becomes our child
     # Mounts of ours alone: those of other programs come and go.
     if libc.unshare(_CLONE_NEWNS) or libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None):
+        pytest.skip("needs a mount namespace")
+    # And a cache of our own: other tests of this machine, of another tree, write to the host's.
+    kept = cache.place("").rstrip("/")
+    os.makedirs(kept, 0o700, exist_ok=True)
+    if libc.mount(b"orlop-tests", kept.encode(), b"tmpfs", 0, b"mode=0700"):
         pytest.skip("needs a mount namespace")
     path = Path(tempfile.mkdtemp(prefix="orlop-tests-", dir="/tmp"))
     path.chmod(0o755)
