@@ -58,7 +58,11 @@ class NotFound(StateError):
 
 
 class HookError(OrlopError):
-    """A hook failed, could not be started, or ran past its timeout."""
+    """A hook failed, could not be started, or ran past its timeout.  `field` is its place in the config."""
+
+    def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.field = field
 
 
 class KernelError(OrlopError, OSError):

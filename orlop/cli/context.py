@@ -28,16 +28,18 @@ _ROOTLESS = {
 class Context:
     """One call of the program.
 
-    `log_fd` is where log lines go; `rootless` is None for `auto`; `root_is_users` says that the root is the one
-    below $XDG_RUNTIME_DIR.
+    `called` is what we were called by, and `program` its name; `log_fd` is where log lines go; `rootless` is None for
+    `auto`; `root_is_users` says that the root is the one below $XDG_RUNTIME_DIR.
     """
 
     __slots__ = (
-        "debug", "log_fd", "log_json", "program", "root", "root_given", "root_is_users", "rootless", "systemd_cgroup",
+        "called", "debug", "log_fd", "log_json", "program", "root", "root_given", "root_is_users", "rootless",
+        "systemd_cgroup",
     )  # fmt: skip
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, called: str = "") -> None:
         self.program = program
+        self.called = called if os.path.basename(called) == program else program
         self.debug = False
         self.log_fd = 2
         self.log_json = False

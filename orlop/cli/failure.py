@@ -87,13 +87,14 @@ def prefix(program: str, name: str) -> str:
 
 
 def stage(error: BaseException, program: str, name: str) -> str:
-    """Return runc's words for an error of the container's own process.  Only for those who call us by its name: its
-    integration suite and scripts compare them."""
-    if program == "runc" and isinstance(error, (KernelError, HookError)):
-        if isinstance(error, CgroupError) and error.call == "mkdir":
-            return f"{_STARTING}unable to apply cgroup configuration: "
-        return _STAGES.get(name, "")
-    return ""
+    """Return runc's words for an error of the container's own process, which names a field of the config.  Only for
+    those who call us by its name: its integration suite and scripts compare them."""
+    if program != "runc":
+        return ""
+    if isinstance(error, CgroupError) and error.call == "mkdir":
+        return f"{_STARTING}unable to apply cgroup configuration: "
+    field = error.field if isinstance(error, (KernelError, HookError)) else None
+    return _STAGES.get(name, "") if field and not field.startswith("hooks.poststart") else ""
 
 
 def details(error: OrlopError) -> dict[str, str]:
@@ -101,7 +102,9 @@ def details(error: OrlopError) -> dict[str, str]:
     extra = {}
     if error.hint:
         extra["hint"] = error.hint
-    if isinstance(error, KernelError):
+    if isinstance(error, HookError) and error.field:
+        extra["field"] = error.field
+    elif isinstance(error, KernelError):
         if error.errno is not None:
             extra["errno"] = errno.errorcode.get(error.errno, str(error.errno))
         for key, value in (("call", error.call), ("field", error.field), ("path", error.path)):

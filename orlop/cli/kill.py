@@ -17,7 +17,7 @@ def run(args: Args) -> int:
     from orlop.cli.signals import number
     from orlop.runtime.kill import kill
 
-    signal = number(args.rest[1] if len(args.rest) > 1 else "TERM")
+    signal = number((args.rest[1] if len(args.rest) > 1 else "") or "TERM")  # empty: of a variable that is not set
     kill(container_id(args), signal, options(args), all=args.flag("all"))
     return 0
 

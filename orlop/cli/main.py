@@ -17,7 +17,7 @@ def main(argv: list[str]) -> int:
 
     Never raises: what goes wrong is told on standard error and in the log, and becomes a status (cli/failure.py).
     """
-    context = Context(program_name(argv))
+    context = Context(program_name(argv), *argv[:1])
     name = ""
     command: Command | None = None
     try:
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
             from orlop.cli.help import show_command
 
             return show_command(context.program, name, command)
-        check_positionals(context.program, name, len(args.rest), command.positionals)
+        check_positionals(context.called, name, len(args.rest), command.positionals)
         return command.run(args)
     except (UsageError, UnknownCommand) as error:
         from orlop.cli.failure import told

@@ -20,7 +20,7 @@ FLAGS: tuple[Flag, ...] = (
 
 def run(args: Args) -> int:
     if not args.flag("host"):
-        check_positionals(args.context.program, "spec", len(args.rest), (0, 0))
+        check_positionals(args.context.called, "spec", len(args.rest), (0, 0))
     from orlop.host.cgroups import layout
     from orlop.spec.json import dump
     from orlop.spec.template import default, host_root, rootless

@@ -23,10 +23,12 @@ FIFO_HINT = "the state directory must not be changed while a container is create
 
 
 def environment(c: Construction) -> list[str]:
-    """process.env with later duplicates winning in the earlier's place, and what the caller adds."""
+    """process.env and what the caller adds; of duplicates the last is left, in its place."""
     merged: dict[str, str] = {}
     for entry in [*(c.process.get("env") or []), *c.request.extra_env]:
-        merged[entry.partition("=")[0]] = entry
+        name = entry.partition("=")[0]
+        merged.pop(name, None)
+        merged[name] = entry
     return list(merged.values())
 
 

@@ -104,8 +104,9 @@ class Creation:
     def _doubts(self) -> None:
         """Warn of what will be otherwise than it was asked for.  Such a config is not remembered: it is told again."""
         from orlop.spec.capabilities import doubts
+        from orlop.spec.mounts import relative
 
-        for doubt in doubts(self.bundle.spec["process"]):
+        for doubt in (*relative(self.bundle.spec), *doubts(self.bundle.spec["process"])):
             self.options.log("warning", doubt)
             self.bundle.asked = None
 
@@ -317,7 +318,7 @@ class Creation:
             if self.launch is not None:
                 times.write(self.launch.program.planned())
         except OSError as error:
-            self.options.log("error", f"unable to write {self.options.times}: {error.strerror}")
+            self.options.log("error", f"unable to write {self.options.times}: {(error.strerror or '').lower()}")
         finally:
             times.close()
 

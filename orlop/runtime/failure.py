@@ -71,14 +71,15 @@ def _strings(program: Program, op: Op) -> list[str]:
 
 def hook_failure(program: Program, event: Event) -> HookError:
     """The error of HOOK_FAILED or HOOK_TIMEOUT; closes the event's descriptors."""
-    wording = program.purposes[event.op].wording
+    purpose = program.purposes[event.op]
+    wording, field = purpose.wording, purpose.field
     outputs = [_tail(fd) for fd in event.fds]
     out, err = [*outputs, "", ""][:2]
     if event.kind == events.HOOK_TIMEOUT:
-        return HookError(f"{wording}: hook ran past specified timeout of {event.value:.1f}s")
+        return HookError(f"{wording}: hook ran past specified timeout of {event.value:.1f}s", field=field)
     exited = int.from_bytes(event.payload, "little") == _CLD_EXITED
     how = f"exit status {event.value}" if exited else f"signal: {signal_words(event.value)}"
-    return HookError(f"{wording}: {how}, stdout: {out}, stderr: {err}")
+    return HookError(f"{wording}: {how}, stdout: {out}, stderr: {err}", field=field)
 
 
 def signal_words(number: int) -> str:

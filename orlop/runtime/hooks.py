@@ -22,7 +22,7 @@ def run_hooks(spec: Spec, kind: str, state: dict[str, object]) -> Steps[None]:
     """Run all hooks of a kind in their order.  Raises HookError at the first that fails."""
     rows: list[Hook] = (spec.get("hooks") or {}).get(kind) or []  # type: ignore[assignment]
     for index, hook in enumerate(rows):
-        yield from _run(f"error running {kind} hook #{index}", hook, dump(state).encode())
+        yield from _run(kind, index, hook, dump(state).encode())
 
 
 def run_hooks_in_spite(spec: Spec, kind: str, state: dict[str, object]) -> Steps[list[str]]:
@@ -31,13 +31,14 @@ def run_hooks_in_spite(spec: Spec, kind: str, state: dict[str, object]) -> Steps
     rows: list[Hook] = (spec.get("hooks") or {}).get(kind) or []  # type: ignore[assignment]
     for index, hook in enumerate(rows):
         try:
-            yield from _run(f"error running {kind} hook #{index}", hook, dump(state).encode())
+            yield from _run(kind, index, hook, dump(state).encode())
         except HookError as error:
             failures.append(str(error))
     return failures
 
 
-def _run(wording: str, hook: Hook, state: bytes) -> Steps[None]:
+def _run(kind: str, index: int, hook: Hook, state: bytes) -> Steps[None]:
+    wording, field = f"error running {kind} hook #{index}", f"hooks.{kind}[{index}]"
     given, out, err = (os.memfd_create(name) for name in ("state", "stdout", "stderr"))
     try:
         os.write(given, state)
@@ -54,10 +55,10 @@ def _run(wording: str, hook: Hook, state: bytes) -> Steps[None]:
                 setsigdef=SIGNALS,
             )
         except OSError as error:
-            raise HookError(f"{wording}: {hook['path']}: {(error.strerror or '').lower()}") from None
+            raise HookError(f"{wording}: {hook['path']}: {(error.strerror or '').lower()}", field=field) from None
         code = yield from _end(pid, hook.get("timeout"))
         if code is None:
-            raise HookError(f"{wording}: hook ran past specified timeout of {hook['timeout']:.1f}s")
+            raise HookError(f"{wording}: hook ran past specified timeout of {hook['timeout']:.1f}s", field=field)
         if code:
             from orlop.runtime.failure import signal_words
 
@@ -65,7 +66,7 @@ def _run(wording: str, hook: Hook, state: bytes) -> Steps[None]:
             texts = [
                 os.pread(fd, 4096, max(0, os.fstat(fd).st_size - 4096)).decode("utf-8", "replace") for fd in (out, err)
             ]
-            raise HookError(f"{wording}: {how}, stdout: {texts[0]}, stderr: {texts[1]}")
+            raise HookError(f"{wording}: {how}, stdout: {texts[0]}, stderr: {texts[1]}", field=field)
     finally:
         for fd in (given, out, err):
             os.close(fd)

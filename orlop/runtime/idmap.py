@@ -127,7 +127,7 @@ def _write(pid: int, name: str, text: str, field: str) -> None:
             hint = "an ordinary user may map only its own id, or ranges of /etc/subuid and /etc/subgid"
         raise KernelError(
             error.errno or 0,
-            f"unable to write {path}: {error.strerror}",
+            f"unable to write {path}: {(error.strerror or '').lower()}",
             call="write",
             field=field,
             path=path,

@@ -138,7 +138,8 @@ class Notifications:
             if not (yield (ours, time.monotonic() + _PATIENCE)):
                 self._options.log("warning", f"the service manager has not answered within {_PATIENCE:.0f} s")
         except OSError as error:
-            self._options.log("warning", f"unable to notify {self._options.notify_socket}: {error.strerror}")
+            reason = (error.strerror or "").lower()
+            self._options.log("warning", f"unable to notify {self._options.notify_socket}: {reason}")
         finally:
             link.close()
             for fd in (ours, theirs):

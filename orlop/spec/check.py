@@ -32,6 +32,8 @@ def check(document: object, *, process: bool = True) -> Found:
     `process` says whether the process is required, as runc does already for create.  Members that are null are taken
     out of the document.  Sources: runtime-spec 1.3, runc 1.5 `libcontainer/configs/validate`.
     """
+    if document is None:
+        return [Problem("config.json", "config cannot be null")]
     problems = check_object(document, CONFIG)
     if not isinstance(document, dict):
         return under("config.json", problems)

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orlop.spec.types import Mount
+    from orlop.spec.types import Mount, Spec
 
 
 def is_bind(mount: Mount) -> bool:
@@ -23,6 +23,16 @@ def wants_idmap(mount: Mount) -> bool:
     """Tell whether this is an idmapped mount, with mappings of its own or the container's."""
     options = mount.get("options", ())
     return bool(mount.get("uidMappings") or mount.get("gidMappings") or "idmap" in options or "ridmap" in options)
+
+
+def relative(spec: Spec) -> Iterator[str]:
+    """Yield runc's warnings about destinations that are not absolute, as the runtime-spec wants them."""
+    for mount in spec.get("mounts") or ():
+        if not mount["destination"].startswith("/"):
+            yield (
+                f"mount destination {mount['destination']} is not absolute. "
+                "Support for non-absolute mount destinations will be removed in a future release."
+            )
 
 
 def _is_top(path: str) -> bool:

@@ -111,7 +111,7 @@ def check_id(container_id: str) -> None:
     if container_id in (".", "..") or not _CHARACTERS.issuperset(container_id):
         hint = "use letters, digits and the characters _ + . -"
         raise ConfigError(f"invalid container ID format: {container_id}", hint=hint)
-    if len(container_id) > 1024 or len(container_id) > 255:
+    if len(container_id) > 255:
         raise ConfigError("container id is longer than 255 characters, the longest name of a file")
 
 
@@ -131,7 +131,8 @@ class Store:
             os.makedirs(root, 0o700, exist_ok=True)
         except OSError as error:
             hint = "choose a directory that can be written to with --root"
-            raise OrlopError(f"unable to make the state directory {root}: {error.strerror}", hint=hint) from None
+            reason = "not a directory" if isinstance(error, FileExistsError) else _reason(error)
+            raise OrlopError(f"unable to make the state directory {root}: {reason}", hint=hint) from None
         try:
             os.mkdir(self.path, 0o711)
         except FileExistsError:
@@ -139,7 +140,7 @@ class Store:
             hint = f"choose another id, or remove it: delete {self.container_id}"
             raise StateError(message, hint=hint) from None
         except OSError as error:
-            message = f"unable to make the state directory {self.path}: {error.strerror}"
+            message = f"unable to make the state directory {self.path}: {_reason(error)}"
             raise OrlopError(message, hint="choose a directory that can be written to with --root") from None
 
     def save(self, record: Record) -> None:
@@ -180,14 +181,14 @@ class Store:
             raise self._unwritten(name, error) from None
 
     def _unwritten(self, name: str, error: OSError) -> OrlopError:
-        return OrlopError(f"unable to write {self.path}/{name}: {error.strerror}")
+        return OrlopError(f"unable to write {self.path}/{name}: {_reason(error)}")
 
     def make_fifo(self) -> None:
         """Make the fifo on which the container waits for start."""
         try:
             os.mkfifo(f"{self.path}/{FIFO}", 0o600)
         except OSError as error:
-            raise OrlopError(f"unable to make {self.path}/{FIFO}: {error.strerror}") from None
+            raise OrlopError(f"unable to make {self.path}/{FIFO}: {_reason(error)}") from None
 
     def save_config(self, data: bytes) -> None:
         """Keep the config: what the bundle holds later has no effect (runtime-spec, lifecycle)."""
@@ -219,7 +220,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"container does not exist: {self.container_id}") from None
         except OSError as error:
-            raise OrlopError(f"unable to read {self.path}/{_RECORD}: {error.strerror}") from None
+            raise OrlopError(f"unable to read {self.path}/{_RECORD}: {_reason(error)}") from None
         from orlop.spec.json import parse
 
         found = parse(data.encode(), f"{self.path}/{_RECORD}")
@@ -268,6 +269,10 @@ class Store:
             os.rmdir(self.path)
         except FileNotFoundError:
             pass
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or "").lower()
 
 
 def _remove_tree(path: str) -> None:

@@ -26,7 +26,6 @@ CASES: dict[str, Callable[[Bundle], object]] = {
     "18.1 an unknown member of hooks": lambda bundle: bundle.set("hooks", {"surprise": 5}),
     "18.2 an unknown annotation": lambda bundle: bundle.set("annotations", {"org.example.x": "y"}),
     "18.4 consoleSize without a terminal": lambda bundle: bundle.set("process.consoleSize", {"height": 0}),
-    "18.7 a relative destination": lambda bundle: bundle.mount("srv/data", "tmpfs", "tmpfs"),
     "18.11 a listener that no rule needs": lambda bundle: bundle.set(
         "linux.seccomp", {**ALLOW, "listenerPath": "/no/agent", "listenerMetadata": "x"}
     ),
@@ -58,6 +57,14 @@ def test_must_tolerate_18_3_an_unknown_capability(runtime: Runtime, bundle: Bund
     done = runtime.run(bundle)
     assert done.lines == ["it runs"]
     assert "warning" in done.stderr and "CAP_FUTURE" in done.stderr
+
+
+def test_must_tolerate_18_7_a_relative_destination_with_a_warning(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.mount("srv/data", "tmpfs", "tmpfs").shell("stat -f -c %T /srv/data")
+    for _ in range(2):  # the second time, too, when the program could be remembered
+        done = runtime.run(bundle)
+        assert done.lines == ["tmpfs"]
+        assert "warning" in done.stderr and "mount destination srv/data is not absolute" in done.stderr
 
 
 def test_must_tolerate_18_5_the_least_config_with_a_process(runtime: Runtime, bundle: Bundle) -> None:

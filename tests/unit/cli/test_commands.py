@@ -93,6 +93,7 @@ def test_delete_says_whether_it_is_forced(orlop: Call, runtime: Notes, words: tu
 @pytest.mark.parametrize(
     ("words", "sent", "everything"),
     [(("ID",), 15, False), (("ID", "KILL"), 9, False), (("ID", "sigterm"), 15, False), (("ID", "0"), 0, False),
+     (("ID", ""), 15, False),
      (("--all", "ID", "9"), 9, True), (("-a", "ID", "34"), 34, True)],
 )  # fmt: skip
 def test_kill_hands_the_number_of_the_signal_over(
@@ -103,7 +104,7 @@ def test_kill_hands_the_number_of_the_signal_over(
     assert runtime.calls[0][2] == {"all": everything}
 
 
-@pytest.mark.parametrize("text", ["BLA", "SIG", "65", "-1", "", "SIGSIGKILL", "RTMIN", "1.5", "٩"])
+@pytest.mark.parametrize("text", ["BLA", "SIG", "65", "-1", " ", "SIGSIGKILL", "RTMIN", "1.5", "٩"])
 def test_an_unknown_signal_is_named(orlop: Call, runtime: Notes, text: str) -> None:
     outcome = orlop("kill", "--", "ID", text)
     assert outcome.status == 1

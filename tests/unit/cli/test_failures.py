@@ -14,7 +14,17 @@ import pytest
 from orlop import system
 from orlop.cli.log import json_line, quoted, text_line
 from orlop.cli.main import main
-from orlop.errors import CgroupError, ConfigError, ExecError, InternalError, KernelError, NotFound, OrlopError, Problem
+from orlop.errors import (
+    CgroupError,
+    ConfigError,
+    ExecError,
+    HookError,
+    InternalError,
+    KernelError,
+    NotFound,
+    OrlopError,
+    Problem,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
     from tests.unit.cli.conftest import Call, Notes
 
 
+STAGE = "unable to start container process: error during container init: "
 MOUNT = KernelError(
     errno.EPERM,
     "mounts[3]: mount /x: operation not permitted",
@@ -71,13 +82,12 @@ def test_under_the_name_runc_the_prefix_is_runcs(orlop: Call, runtime: Notes) ->
 @pytest.mark.parametrize(
     ("words", "answer", "stage"),
     [
-        (("create", "ID"), "create", "runc create failed: unable to start container process: error during container "
-         "init: "),
-        (("run", "ID"), "run", "runc run failed: unable to start container process: error during container init: "),
+        (("create", "ID"), "create", f"runc create failed: {STAGE}"),
+        (("run", "ID"), "run", f"runc run failed: {STAGE}"),
         (("exec", "ID", "ls"), "exec_process", "exec failed: unable to start container process: "),
         (("start", "ID"), "start", ""),
     ],
-)  # fmt: skip
+)
 def test_under_the_name_runc_an_error_of_the_process_is_told_as_its_suite_expects(
     orlop: Call, runtime: Notes, words: tuple[str, ...], answer: str, stage: str
 ) -> None:
@@ -85,6 +95,21 @@ def test_under_the_name_runc_an_error_of_the_process_is_told_as_its_suite_expect
     assert f'msg="{stage}mounts[3]: mount /x: operation' in orlop(*words, program="/usr/sbin/runc").err
     runtime.answers[answer] = ConfigError("bad")
     assert "unable to start" not in orlop(*words, program="/usr/sbin/runc").err
+
+
+def test_under_the_name_runc_a_hook_after_the_start_is_no_error_of_the_process(orlop: Call, runtime: Notes) -> None:
+    for kind, stage in (("poststart", ""), ("createRuntime", STAGE)):
+        runtime.answers["run"] = HookError(f"error running {kind} hook #0: no", field=f"hooks.{kind}[0]")
+        said = orlop("run", "ID", program="/usr/sbin/runc").err
+        assert f'msg="runc run failed: {stage}error running {kind} hook #0: no"' in said
+
+
+@pytest.mark.parametrize("command", ["create", "run"])
+def test_under_the_name_runc_an_error_before_there_is_a_process_has_none_of_these_words(
+    orlop: Call, elsewhere: Path, command: str
+) -> None:
+    outcome = orlop(command, "--bundle", f"{elsewhere}/none", "ID", program="/usr/sbin/runc")
+    assert f'msg="runc {command} failed: --bundle: chdir {elsewhere}/none: no such file' in outcome.err
 
 
 def test_under_the_name_runc_a_cgroup_that_cannot_be_made_is_told_in_its_words(orlop: Call, runtime: Notes) -> None:

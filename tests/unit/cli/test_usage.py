@@ -133,7 +133,12 @@ def test_a_wrong_number_of_positionals_shows_the_help(orlop: Call, words: tuple[
     outcome = orlop(*words)
     assert outcome.status == 1
     assert outcome.out.startswith(f"Incorrect Usage.\n\nNAME:\n   orlop {words[0]} - ")
-    assert outcome.err.endswith(f'level=error msg="orlop: \\"{words[0]}\\" requires {rule} argument(s)"\n')
+    assert outcome.err.endswith(f'level=error msg="/usr/bin/orlop: \\"{words[0]}\\" requires {rule} argument(s)"\n')
+
+
+@pytest.mark.parametrize("program", ["/usr/lib/python3/orlop/__main__.py", "-m", ""])
+def test_a_wrong_number_of_positionals_names_orlop_where_python_gives_no_name(orlop: Call, program: str) -> None:
+    assert 'msg="orlop: \\"start\\" requires exactly 1 argument(s)"' in orlop("start", program=program).err
 
 
 @pytest.mark.parametrize("words", [("-v",), ("--version",), ("--version", "list"), ("-v", "foo")])

@@ -98,7 +98,7 @@ def test_all_problems_are_reported_at_once() -> None:
 
 
 def test_what_is_not_an_object_is_refused() -> None:
-    documents: tuple[object, ...] = ([], "text", 3, None)
+    documents: tuple[object, ...] = ([], "text", 3)
     for document in documents:
         assert [problem.message.split(",")[0] for problem in check(document)] == ["must be an object"]
 
@@ -144,3 +144,7 @@ def test_no_mutation_of_the_template_makes_the_check_fail_itself(place: tuple[st
     for problem in check(document):
         assert problem.field
         assert problem.message[0] != " "
+
+
+def test_a_config_that_is_null_is_told_in_runcs_words() -> None:
+    assert [str(problem) for problem in check(None)] == ["config.json: config cannot be null"]
