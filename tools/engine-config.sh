@@ -15,14 +15,18 @@ docker)
 	printf '{\n\t"runtimes": {"orlop": {"path": "%s"}},\n\t"default-runtime": "orlop"\n}\n' "$path"
 	;;
 containerd | containerd3)
-	plugin=io.containerd.grpc.v1.cri version=2
+	plugin=io.containerd.grpc.v1.cri version=2 systemd=false
 	[ "$1" = containerd ] || plugin=io.containerd.cri.v1.runtime version=3
+	[ ! -d /run/systemd/system ] || systemd=true
+	[ "$1" = containerd3 ] || # it would take an imported file for all that there is to say of CRI
+		echo "merge this into /etc/containerd/config.toml: containerd 1 does not merge what it imports" >&2
 	cat <<-END
 		version = $version
 		[plugins."$plugin".containerd.runtimes.orlop]
 		  runtime_type = "io.containerd.runc.v2"
 		  [plugins."$plugin".containerd.runtimes.orlop.options]
 		    BinaryName = "$path"
+		    SystemdCgroup = $systemd
 	END
 	;;
 podman)

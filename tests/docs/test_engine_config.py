@@ -37,7 +37,13 @@ def test_containerd_gets_a_runtime_of_the_runc_shim(engine: str, version: int, p
     config = tomllib.loads(printed(engine))
     assert config["version"] == version
     runtime = config["plugins"][plugin]["containerd"]["runtimes"]["orlop"]
-    assert runtime == {"runtime_type": "io.containerd.runc.v2", "options": {"BinaryName": PATH}}
+    options = {"BinaryName": PATH, "SystemdCgroup": Path("/run/systemd/system").is_dir()}
+    assert runtime == {"runtime_type": "io.containerd.runc.v2", "options": options}
+
+
+def test_containerd_1_has_to_have_it_in_its_own_file() -> None:
+    assert "config.toml" in script("containerd", PATH).stderr
+    assert script("containerd3", PATH).stderr == ""
 
 
 def test_podman_finds_orlop_and_reads_its_json_logs() -> None:
