@@ -22,6 +22,7 @@ BEGINNING = "docker: Error response from daemon: failed to create shim task: OCI
 def words(text: str, place: str) -> str:
     """What was said, without what differs from run to run."""
     text = re.sub(r"\n+(Usage:.*)?Run 'docker run --help'.*", "", text.strip(), flags=re.DOTALL)
+    text = re.sub(r"\.?\ntime=\S+ level=error msg=.error waiting for container.*", "", text)  # an older client
     text = text.replace(BEGINNING, "").replace(place, "/place")
     return re.sub(r"[0-9a-f]{64}", "ID", text) or "(nothing)"
 

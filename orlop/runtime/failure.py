@@ -38,7 +38,10 @@ def failure(program: Program, event: Event) -> KernelError:
         return ExecError(
             event.value, f"{purpose.wording}: {reason}", call=op.name or None, field=purpose.field, path=path, hint=hint
         )
-    if op.name == "move_mount" and event.value == errno.EINVAL and purpose.field.startswith("mounts["):
+    mounting = purpose.field.startswith("mounts[")
+    if op.name == "openat2" and event.value == errno.ENOTDIR and mounting:
+        reason += ": the place to mount on, or one above it, is a file"
+    if op.name == "move_mount" and event.value == errno.EINVAL and mounting:
         # Docker looks for "not a directory", and asks then whether a directory is mounted onto a file.
         # ("is a directory" would make its exit status 126, which is that of a command.)
         reason += ": the source is not a directory, and the place to mount on is one"

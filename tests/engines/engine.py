@@ -19,7 +19,8 @@ from tests.system.command import Done
 ROOT = Path(__file__).resolve().parents[2]
 TESTED = os.environ.get("ORLOP_ENGINE_RUNTIME", str(ROOT / "build/orlop"))
 PEER = os.environ.get("ORLOP_ENGINE_PEER", shutil.which("runc") or "")
-CLIENT = os.environ.get("ORLOP_ENGINE_CLIENT", "docker")
+# Debian's client has BuildKit in it, others need a component.
+CLIENT = os.environ.get("ORLOP_ENGINE_CLIENT") or shutil.which("docker", path="/usr/bin") or "docker"
 BUSYBOX = "/bin/busybox"
 IMAGE = "local/box"
 PATIENCE = 60.0  # seconds until something that never happens fails its test
@@ -58,7 +59,8 @@ class Docker:
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        runtimes = {"tested": {"path": TESTED}} | ({"peer": {"path": PEER}} if PEER else {})
+        runtimes = {"tested": {"path": TESTED}, "replaced": {"path": f"{self.place}/replaced"}}
+        runtimes |= {"peer": {"path": PEER}} if PEER else {}
         config = {"runtimes": runtimes, "default-runtime": "tested", "live-restore": True}
         (self.place / "daemon.json").write_text(json.dumps(config))
         (self.place / "bin").mkdir(exist_ok=True)

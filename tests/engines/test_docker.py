@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.engines.engine import CLIENT, IMAGE, PEER, Docker, docker, missing, until
+from tests.engines.engine import CLIENT, IMAGE, PEER, ROOT, TESTED, Docker, docker, missing, until
 from tests.engines.mistakes import MISTAKES, prepare
 from tests.engines.probes import probe, trace
 from tests.system.command import Done
@@ -65,7 +66,8 @@ def test_what_was_stopped_stays_so_when_the_daemon_returns_and_what_died_is_rest
     engine.do("run", "-d", *_ALONE, "--name", "once", "--restart", "on-failure:2", IMAGE, "sh", "-c", "exit 3")
     engine.wait("once", "State.Status", "exited")
     assert (engine.state("once", "RestartCount"), engine.state("once", "State.ExitCode")) == ("2", "3")
-    engine.do("stop", "-t", "0", "down")
+    engine.do("run", "-d", *_ALONE, "--name", "again", "--restart", "always", IMAGE, "sleep", "1000")
+    engine.do("stop", "-t", "0", "down", "again")
     # A kill by `docker kill` counts as a stop: the process must die of itself.
     engine("exec", "up", "sh", "-c", "kill -9 -1")
     (first,) = (process for process in engine.processes_in("up"))
@@ -75,6 +77,8 @@ def test_what_was_stopped_stays_so_when_the_daemon_returns_and_what_died_is_rest
     engine.stop()
     engine.start()
     engine.wait("up", "State.Running", "true")
+    engine.wait("again", "State.Running", "true")
+    assert engine.do("exec", "again", "echo", "back") == "back"
     assert engine.state("down", "State.Status") == "exited"
 
 
@@ -102,6 +106,34 @@ def test_containers_go_on_while_the_daemon_is_away(engine: Docker, number: signa
     assert engine.do("logs", "live").split() == ["one", "bye"]
 
 
+def test_orlop_is_replaced_while_containers_run(engine: Docker) -> None:
+    """By itself at another place, or by itself from ORLOP_EARLIER."""
+    link, copy = engine.place / "replaced", engine.place / "earlier"
+    earlier = os.environ.get("ORLOP_EARLIER")
+    if earlier is None:
+        earlier = f"{copy}/build/orlop"
+        for part in ("orlop", "build/orlop", "build/orlop.python"):
+            (copy / part).parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if part == "orlop" else shutil.copy)(ROOT / part, copy / part)
+    link.symlink_to(earlier)
+    health = ("--health-cmd", "test -e /ready", "--health-interval", "0.2s", "--health-retries", "1")
+    engine.do("run", "-d", *_ALONE, "--runtime", "replaced", *health, "--name", "old", IMAGE, "sh", "-c", _LOOP)
+    until(lambda: "one" in engine.do("logs", "old"), "the first line")
+    engine.wait("old", "State.Health.Status", "unhealthy")
+    link.unlink()
+    shutil.rmtree(copy, ignore_errors=True)
+    link.symlink_to(TESTED)
+    engine.do("exec", "old", "touch", "/ready")
+    engine.wait("old", "State.Health.Status", "healthy")
+    engine.do("pause", "old")
+    engine.do("unpause", "old")
+    engine.do("update", "--pids-limit", "99", "old")
+    engine.do("stop", "-t", "20", "old")
+    assert engine.state("old", "State.ExitCode") == "6"
+    engine.do("start", "old")
+    assert engine.do("exec", "old", "echo", "back") == "back"
+
+
 def test_fifty_containers_start_at_the_same_time(engine: Docker) -> None:
     def run(number: int) -> Done:
         return engine("run", "--rm", *_ALONE, IMAGE, "sh", "-c", f"echo {number}; exit {number}", seconds=300)
@@ -127,19 +159,45 @@ def test_probes_leave_nothing_behind(engine: Docker) -> None:
     until(lambda: not grown(), f"it is as before: {before}")  # the engine removes the pipes of a call after its answer
 
 
+_DOCKERFILE = f"""FROM {IMAGE} AS first
+ARG WORDS
+COPY source /work/
+WORKDIR /work
+RUN test -n "$WORDS" || exit 3; cp source made && echo "$WORDS" >> made && id -u >> made
+
+FROM {IMAGE}
+COPY --from=first /work/made /made
+USER 1000
+CMD ["cat", "/made"]
+"""
+
+
 @pytest.mark.parametrize("kit", ["0", "1"])
 def test_an_image_is_built(engine: Docker, kit: str) -> None:
     folder = engine.place / "context"
     folder.mkdir(exist_ok=True)
-    text = f'FROM {IMAGE}\nRUN echo built > /built && id -u > /who\nUSER 1000\nCMD ["cat", "/built", "/who"]\n'
-    (folder / "Dockerfile").write_text(text)
-    argv = [CLIENT, "-H", engine.socket, "build", "--network", "none", "--no-cache", "-t", "local/built", str(folder)]
-    environment = os.environ | {"DOCKER_BUILDKIT": kit}
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    (folder / "source").write_text("from the context\n")
+    (folder / "Dockerfile").write_text(_DOCKERFILE)
+    argv = [CLIENT, "-H", engine.socket, "build", "--network", "none", "--no-cache", "-t", "local/built"]
+
+    def build(words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*argv, "--build-arg", f"WORDS={words}", str(folder)],
+            env=os.environ | {"DOCKER_BUILDKIT": kit},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    done = build("told")
     if "buildx component is missing" in done.stderr:
         pytest.skip("engines: need a docker client with BuildKit")
     assert done.returncode == 0, done.stderr
-    assert engine.do("run", "--rm", *_ALONE, "local/built") == "built\n0"
+    assert engine.do("run", "--rm", *_ALONE, "local/built").split("\n") == ["from the context", "told", "0"]
+    assert engine.do("run", "--rm", *_ALONE, "local/built", "id", "-u") == "1000"
+    failed = build("")
+    assert failed.returncode != 0 and re.search(r"code: 3\b", failed.stderr + failed.stdout), failed
 
 
 # Options of `docker run`, and a command that shows what they did.
@@ -239,6 +297,23 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
+# What runc does as orlop from this version on.
+_SINCE = {
+    "read-only": (1, 1, 15),  # until then it forgot the mode of a tmpfs
+    "a text file without an interpreter line": (1, 2, 0),
+    "a script whose interpreter is missing": (1, 2, 0),
+}
+
+
+def _need_peer(name: str) -> None:
+    if not PEER:
+        pytest.skip("engines: need runc to compare with")
+    told = subprocess.run([PEER, "--version"], capture_output=True, text=True, check=True).stdout
+    version = tuple(map(int, re.findall(r"\d+", told.splitlines()[0])[:3]))
+    if version < _SINCE.get(name, version):
+        pytest.skip(f"engines: need runc {'.'.join(map(str, _SINCE[name]))} to compare with")
+
+
 def _told(done: Done) -> tuple[int, str, str]:
     """How it ended, without what no two runs share."""
     changing = r"[0-9a-f]{64}|[0-9a-f]{12}|engine-\w+|/l/[A-Z0-9]{26}|\d\d:\d\d"
@@ -249,8 +324,7 @@ def _told(done: Done) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("name", _OPTIONS)
 def test_an_option_does_what_it_does_with_runc(engine: Docker, name: str) -> None:
-    if not PEER:
-        pytest.skip("engines: need runc to compare with")
+    _need_peer(name)
     engine.do(
         "run",
         "-d",
@@ -278,8 +352,7 @@ def test_an_option_does_what_it_does_with_runc(engine: Docker, name: str) -> Non
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_ends_with_the_exit_status_that_it_has_with_runc(engine: Docker, name: str) -> None:
-    if not PEER:
-        pytest.skip("engines: need runc to compare with")
+    _need_peer(name)
     engine.do("create", "--name", "gone", IMAGE)
     args = [word.format(place=engine.place) for word in MISTAKES[name]]
     tested, peer = (engine("run", "--rm", *_ALONE, "--runtime", runtime, *args) for runtime in ("tested", "peer"))

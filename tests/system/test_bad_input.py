@@ -198,6 +198,13 @@ def test_a_file_mounted_onto_a_directory(runtime: Runtime, bundle: Bundle) -> No
     assert 'mounting "/etc/passwd" to rootfs at "/tmp"' in line and "the source is not a directory" in line
 
 
+@pytest.mark.parametrize("place", ["/etc/passwd", "/etc/passwd/below"])
+def test_a_directory_mounted_onto_a_file(runtime: Runtime, bundle: Bundle, place: str) -> None:
+    line = refused(runtime, bundle.bind("/etc", place))
+    assert f'mounting "/etc" to rootfs at "{place}"' in line
+    assert "not a directory: the place to mount on, or one above it, is a file" in line
+
+
 def test_a_value_that_the_kernel_does_not_take_is_told(runtime: Runtime, bundle: Bundle) -> None:
     assert 'net.ipv4.ip_forward = "often"' in refused(
         runtime, bundle.set("linux.sysctl", {"net.ipv4.ip_forward": "often"})
