@@ -176,6 +176,11 @@ class Cgroup:
         """Let the processes of a frozen cgroup go on."""
         self._freezer().thaw()
 
+    def release(self) -> None:
+        """Let those die that were killed, wherever they are frozen: by us, or by a container that may write there."""
+        if (freezer := self.freezer()) is not None:
+            freezer.release()
+
     def frozen(self) -> bool:
         """Tell whether this very cgroup, and not only one above it, is frozen.  A missing one is not."""
         freezer = self.freezer()

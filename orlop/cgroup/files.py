@@ -11,11 +11,16 @@ import time
 from orlop import system as os
 from orlop.errors import CgroupError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 # What the kernel says for "you may not", also on a read-only mount.
 PERMISSION = (errno.EPERM, errno.EACCES, errno.EROFS)
 # A cgroup that is removed while we look: the file is not there, or its cgroup is dead.
 GONE = (errno.ENOENT, errno.ENODEV)
 
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _MKDIR_TRIES = 1000
 _BUSY_RETRIES = 10
 _FIRST_DELAY = 0.001  # seconds, doubled with each retry: one second in all
@@ -27,9 +32,9 @@ def reason(error: int) -> str:
     return text[:1].lower() + text[1:]
 
 
-def read(path: str) -> str:
-    """Return the content of a cgroup file.  Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY)
+def read(path: str, below: int | None = None) -> str:
+    """Return the content of a cgroup file, whose path may be relative to the descriptor `below`.  Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=below)
     try:
         text = os.read(descriptor, 65536)
         while chunk := os.read(descriptor, 65536):
@@ -110,23 +115,72 @@ def remove(path: str, *, patient: bool = True) -> None:
     if _rmdir(path) in (0, *GONE):
         return
     try:
-        below = [entry.path for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
+        for above, name, emptied in each_below(path):
+            if emptied:
+                _remove(name, above, patient)
     except OSError as error:  # rmdir says EROFS on a read-only mount even for what is not there
-        if error.errno in GONE:
-            return
+        if error.errno not in GONE:
+            raise _cannot("remove", "rmdir", error.errno or errno.EIO, path) from None
+    try:
+        _remove(path, None, patient)
+    except OSError as error:
         raise _cannot("remove", "rmdir", error.errno or errno.EIO, path) from None
-    for each in below:
-        remove(each, patient=patient)
+
+
+def _remove(path: str, below: int | None, patient: bool) -> None:
     delay = _FIRST_DELAY
-    code = _rmdir(path)
+    code = _rmdir(path, below)
     for _ in range(_BUSY_RETRIES if patient else 0):
         if code != errno.EBUSY:
             break
         time.sleep(delay)
         delay *= 2
-        code = _rmdir(path)
+        code = _rmdir(path, below)
     if code and code not in GONE:
-        raise _cannot("remove", "rmdir", code, path)
+        raise OSError(code, "")
+
+
+def each_below(path: str) -> Iterator[tuple[int, str, bool]]:
+    """Each cgroup below one, as (descriptor of the one above, name, `emptied`): before those that are below it, and
+    once more after them.  Raises OSError.
+
+    A container that may write to its own nests as many as it likes: so there is no recursion, and no path that gets
+    longer than the kernel takes.
+    """
+    here = os.open(path, _DIRECTORY)
+    try:
+        names: list[str] = []
+        pending = [_names(here)]
+        while True:
+            if pending[-1]:
+                name = pending[-1].pop()
+                yield here, name, False
+                try:
+                    here = _step(here, name)
+                except OSError as error:
+                    if error.errno not in GONE:
+                        raise
+                    continue
+                names.append(name)
+                pending.append(_names(here))
+            elif names:
+                pending.pop()
+                here = _step(here, "..")
+                yield here, names.pop(), True
+            else:
+                return
+    finally:
+        os.close(here)
+
+
+def _step(here: int, name: str) -> int:
+    there = os.open(name, _DIRECTORY, dir_fd=here)
+    os.close(here)
+    return there
+
+
+def _names(here: int) -> list[str]:
+    return [entry.name for entry in os.scandir(here) if entry.is_dir(follow_symlinks=False)]
 
 
 def processes(path: str, *, nested: bool) -> list[int]:
@@ -134,24 +188,32 @@ def processes(path: str, *, nested: bool) -> list[int]:
 
     A cgroup that is missing or vanishes has none.  Raises CgroupError.
     """
+    found: list[int] = []
     try:
-        found = [int(line) for line in read(path + "/cgroup.procs").split()]
+        _add_processes(found, path, None)
         if nested:
-            for entry in os.scandir(path):
-                if entry.is_dir(follow_symlinks=False):
-                    found += processes(entry.path, nested=True)
+            for above, name, emptied in each_below(path):
+                if not emptied:
+                    _add_processes(found, name, above)
     except OSError as error:
         code = error.errno or errno.EIO
-        if code in GONE or code == errno.EOPNOTSUPP:  # the latter: a threaded cgroup, whose processes are further up
-            return []
-        message = f"cannot read the processes of {path}: {reason(code)}"
-        raise CgroupError(code, message, call="read", path=path) from None
+        if code not in GONE:
+            message = f"cannot read the processes of {path}: {reason(code)}"
+            raise CgroupError(code, message, call="read", path=path) from None
     return found
 
 
-def _rmdir(path: str) -> int:
+def _add_processes(found: list[int], path: str, below: int | None) -> None:
     try:
-        os.rmdir(path)
+        found += [int(line) for line in read(f"{path}/cgroup.procs", below).split()]
+    except OSError as error:
+        if error.errno not in (*GONE, errno.EOPNOTSUPP):  # the latter: threaded, whose processes are further up
+            raise
+
+
+def _rmdir(path: str, below: int | None = None) -> int:
+    try:
+        os.rmdir(path, dir_fd=below)
     except OSError as error:
         return error.errno or errno.EIO
     return 0

@@ -48,6 +48,21 @@ class FreezerV1:
         """Let them go on."""
         files.write(self.state, "THAWED")
 
+    def release(self) -> None:
+        """Let those die that were killed: frozen ones do not.  A container with a cgroup of its own may have frozen
+        them further down."""
+        try:
+            self.thaw()
+            for above, name, emptied in files.each_below(self.path):
+                if not emptied:
+                    _thaw_below(name, above)
+        except CgroupError as error:
+            if error.errno not in files.GONE:
+                raise
+        except OSError as error:
+            if error.errno not in files.GONE:
+                raise _unreadable(error, self.path) from None
+
     def frozen(self) -> bool:
         """Tell whether it is frozen itself.  Blocks while it is about to be, some seconds at most."""
         try:
@@ -88,6 +103,9 @@ class FreezerV2:
             if error.errno not in files.GONE:
                 raise
 
+    def release(self) -> None:
+        """Nothing: SIGKILL ends a process that is frozen, too."""
+
     def frozen(self) -> bool:
         """Tell whether it is frozen itself; waits for one that is about to be, 10 seconds at most."""
         try:
@@ -103,6 +121,17 @@ class FreezerV2:
                 return False
             raise _unreadable(error, self.state) from None
         return True
+
+
+def _thaw_below(name: str, above: int) -> None:
+    try:
+        state = os.open(f"{name}/freezer.state", os.O_WRONLY | os.O_CLOEXEC, dir_fd=above)
+    except FileNotFoundError:
+        return
+    try:
+        os.write(state, b"THAWED")
+    finally:
+        os.close(state)
 
 
 def _wait_frozen(path: str) -> None:

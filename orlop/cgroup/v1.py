@@ -114,11 +114,7 @@ class CgroupV1(Cgroup):
         if not gone.issuperset(self.pids()):  # a host without the version 2 part, or somebody moved a process
             self._kill_each(freezer)
         if freezer:
-            try:
-                freezer.thaw()  # a frozen process does not die before that
-            except CgroupError as error:
-                if error.errno not in files.GONE:
-                    raise
+            freezer.release()
 
     def _kill_each(self, freezer: Freezer | None) -> None:
         """Kill one by one, frozen so that none forks faster than we signal."""

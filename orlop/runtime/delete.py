@@ -83,8 +83,7 @@ def _kill(found: Found) -> None:
         return
     try:
         pidfd_send_signal(pidfd, _SIGKILL)
-        if found.cgroup.frozen():
-            found.cgroup.thaw()
+        found.cgroup.release()
         if not readable(pidfd, time.monotonic() + _PATIENCE):
             raise OrlopError("container init still running")
     finally:

@@ -34,5 +34,5 @@ def kill(container_id: str, signal: int, options: Options, *, all: bool = False)
         pidfd_send_signal(pidfd, signal)
     finally:
         os.close(pidfd)
-    if signal == _SIGKILL and found.cgroup.frozen():
-        found.cgroup.thaw()
+    if signal == _SIGKILL:
+        found.cgroup.release()

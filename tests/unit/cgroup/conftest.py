@@ -50,7 +50,9 @@ class Tree:
         for below in control.parent.glob("*/cgroup.controllers"):
             below.write_text(control.read_text())
 
-    def rmdir(self, path: str) -> None:
+    def rmdir(self, path: str, *, dir_fd: int | None = None) -> None:
+        if dir_fd is not None:
+            path = os.readlink(f"/proc/self/fd/{dir_fd}") + "/" + path
         if os.path.isdir(path):
             with os.scandir(path) as entries:
                 nested = [entry for entry in entries if entry.is_dir()]

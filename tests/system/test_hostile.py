@@ -1,0 +1,48 @@
+"""What the processes of a container may try against whoever looks after it."""
+
+from __future__ import annotations
+
+import pytest
+
+from orlop.host.cgroups import layout
+from tests.system.bundles import Bundle
+from tests.system.command import Runtime, poll
+from tests.system.limits import need, value
+
+pytestmark = pytest.mark.usefixtures("clean_host")
+
+
+def with_own_cgroup(bundle: Bundle) -> Bundle:
+    """Let it write to its own part of the hierarchies."""
+    bundle.without_mount("/sys/fs/cgroup").namespace("cgroup")
+    return bundle.mount("/sys/fs/cgroup", "cgroup", "cgroup", "rw")
+
+
+def test_cgroups_that_are_nested_deeper_than_a_path_can_tell_are_removed(runtime: Runtime, bundle: Bundle) -> None:
+    need("pids")
+    top = "/sys/fs/cgroup" if layout().unified else "/sys/fs/cgroup/pids"
+    half = "/".join(["deep"] * 600)
+    script = f"cd {top} && mkdir -p {half} && cd {half} && mkdir -p {half} && echo made; exec sleep 1000"
+    with_own_cgroup(bundle).shell(script)
+    with runtime.start("run", "-b", bundle.path, name := runtime.new_id()) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "made\n"
+        assert len(runtime("ps", "--format", "json", name).stdout.split(",")) == 1
+        runtime("kill", name, "KILL")
+        process.wait()
+    assert not (runtime.root / name).exists()
+
+
+@pytest.mark.parametrize("command", ["kill", "delete"])
+def test_processes_that_froze_themselves_further_down_die(runtime: Runtime, bundle: Bundle, command: str) -> None:
+    need("freezer")
+    if layout().unified:
+        pytest.skip("needs cgroup v1: what version 2 has frozen dies when it is killed")
+    here = "/sys/fs/cgroup/freezer/below"
+    script = f"mkdir {here} && echo 1 >{here}/cgroup.procs && echo FROZEN >{here}/freezer.state; exec sleep 1000"
+    with runtime.running(with_own_cgroup(bundle).shell(script)) as container:
+        poll(lambda: value(container, "freezer", "freezer.state") == "FROZEN")
+        if command == "kill":
+            container.kill()
+        else:
+            runtime("delete", "--force", container.id)
