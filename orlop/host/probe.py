@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.spec.types import Mount, Process
 
+_CAP_SETGID = 6
 _CAP_MKNOD = 27
 _INFINITY = 0xFFFF_FFFF_FFFF_FFFF
 _LIMIT_ORDER = (
@@ -40,9 +41,11 @@ def facts(
 
     Raises OSError where /proc cannot be read.
     """
+    capabilities = _capabilities()
     return Facts(
         architecture=os.uname().machine,
-        makes_nodes=_has_capability(_CAP_MKNOD) and not in_user_namespace(),
+        makes_nodes=bool(capabilities >> _CAP_MKNOD & 1) and not in_user_namespace(),
+        keeps_groups=not capabilities >> _CAP_SETGID & 1 and bool(os.getgroups()),
         last_capability=int(read_text("/proc/sys/kernel/cap_last_cap"))
         if process.get("capabilities") is not None
         else 0,
@@ -63,10 +66,11 @@ def _active(module: str) -> bool:
     return active
 
 
-def _has_capability(number: int) -> bool:
+def _capabilities() -> int:
+    """The effective ones."""
     text = read_text("/proc/self/status")
     at = text.index("CapEff:")
-    return bool(int(text[at + 7 : at + 24], 16) >> number & 1)
+    return int(text[at + 7 : at + 24], 16)
 
 
 def _sources(mounts: list[Mount]) -> dict[str, bool]:

@@ -1,13 +1,13 @@
 """The terminal: a pair from the container's own devpts, the master sent to the supervisor.
 
 The slave is got from the master itself (TIOCGPTPEER), never by the name /dev/pts/N, which others in the container could
-replace (CVE-2025-52565).
+replace (CVE-2025-52565).  For the same reason /dev/console is no symbolic link.
 """
 
 from __future__ import annotations
 
 from _struct import pack
-from errno import ENOENT
+from errno import ELOOP, ENOENT
 
 from orlop.plan import events, paths
 from orlop.plan.rootfs import CLONE_TREE, attach
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from orlop.plan.construction import Construction
 
 _FLAGS = linux.O_RDWR | linux.O_NOCTTY | linux.O_CLOEXEC
-_HINTS = {ENOENT: "a terminal needs a mount of type devpts on /dev/pts"}
+_HINTS = {
+    ENOENT: "a terminal needs a mount of type devpts on /dev/pts",
+    ELOOP: "/dev/console, or a directory on the way, is a symbolic link in the image",
+}
 
 
 def open_console(c: Construction) -> None:
@@ -33,7 +36,7 @@ def open_console(c: Construction) -> None:
     slave = _slave(c, master)
     if "mount" in c.namespaces:
         tree = b.get("open_tree", slave, "", CLONE_TREE | linux.AT_EMPTY_PATH)
-        place = paths.mount_point(b, c.root, "dev/console", directory=False)
+        place = paths.mount_point(b, c.root, "dev/console", directory=False, plain=True)
         attach(b, tree, place)
         b.close(place, tree)
     c.console = slave

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_UMASK = 0o022
 _UNMAPPED = {EINVAL: "the id has no mapping in the container's user namespace"}
+_DENIED = "to set them, or to drop those of the caller, takes CAP_SETGID"
 
 
 def _capability_set(c: Construction, name: str) -> int:
@@ -58,8 +59,10 @@ def change_user(c: Construction) -> None:
     b.purpose("process.user", "unable to keep capabilities while the user changes")
     b.do("prctl", linux.PR_SET_KEEPCAPS, 1, 0, 0, 0)
     groups = list(dict.fromkeys(user.get("additionalGids") or []))
-    b.purpose("process.user.additionalGids", "unable to set supplementary groups", _UNMAPPED)
-    b.do("setgroups", len(groups), pack(f"<{len(groups)}I", *groups) or b"\0", ignore=() if groups else (EPERM,))
+    b.purpose("process.user.additionalGids", "unable to set supplementary groups", {**_UNMAPPED, EPERM: _DENIED})
+    # Where a user namespace denies setgroups(2) nothing can be done about those of the caller (user_namespaces(7)).
+    denied = not groups and ("user" in c.namespaces or not c.facts.keeps_groups)
+    b.do("setgroups", len(groups), pack(f"<{len(groups)}I", *groups) or b"\0", ignore=(EPERM,) if denied else ())
     b.purpose("process.user.gid", f"unable to set gid {gid}", _UNMAPPED)
     b.do("setresgid", gid, gid, gid)
     b.purpose("process.user.uid", f"unable to set uid {uid}", _UNMAPPED)

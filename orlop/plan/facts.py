@@ -12,15 +12,16 @@ NULL, FILE, OTHER = "null", "file", "other"
 class Facts:
     """The host, as far as a plan depends on it.
 
-    `makes_nodes`: the runtime may make device nodes.  `sources` tells of each bind source whether it is a directory.
-     `limits` are the runtime's own (soft, hard) resource
-    limits by number.  `stdio` says of descriptors 0 to 2 what they are: NULL for /dev/null, FILE, or OTHER.
+    `makes_nodes`: the runtime may make device nodes.  `keeps_groups`: it has supplementary groups, and may not leave
+    them.  `sources` tells of each bind source whether it is a directory.  `limits` are the runtime's own (soft, hard)
+    resource limits by number.  `stdio` says of descriptors 0 to 2 what they are: NULL for /dev/null, FILE, or OTHER.
     `apparmor` and `selinux`: this security module is active; asked only where the config has a label.
     """
 
     __slots__ = (
         "apparmor",
         "architecture",
+        "keeps_groups",
         "last_capability",
         "limits",
         "makes_nodes",
@@ -36,6 +37,7 @@ class Facts:
         *,
         architecture: str = "x86_64",
         makes_nodes: bool = True,
+        keeps_groups: bool = False,
         last_capability: int = 40,
         unified: bool = False,
         sources: dict[str, bool] | None = None,
@@ -47,6 +49,7 @@ class Facts:
     ) -> None:
         self.architecture = architecture
         self.makes_nodes = makes_nodes
+        self.keeps_groups = keeps_groups
         self.last_capability = last_capability
         self.unified = unified
         self.sources = sources or {}

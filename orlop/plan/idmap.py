@@ -46,7 +46,7 @@ def open_idmapped(c: Construction) -> None:
     late: set[int] = set()
     for index, namespace in c.request.idmaps.items():
         mount = _mount(c, index)
-        if paths.below(c.request.rootfs, mount.get("source") or ""):
+        if paths.below(c.request.rootfs, mount.get("source") or "") is not None:
             late.add(namespace)
             continue
         options = MountOptions(mount.get("options") or [])

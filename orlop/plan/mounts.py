@@ -59,7 +59,7 @@ def open_sources(c: Construction) -> None:
         options = MountOptions(mount.get("options") or [])
         shared = any(flag == linux.MS_SHARED for flag, _ in options.propagation)
         inside = paths.below(c.request.rootfs, mount.get("source") or "")  # what earlier mounts make of it
-        if options.bind and (everything or shared) and index not in c.sources and not inside:
+        if options.bind and (everything or shared) and index not in c.sources and inside is None:
             mount_purpose(c, index, mount)
             forbidden, opened = Label(), Label()
             tree = open_source(c.b, mount, options, on={EACCES: forbidden})
@@ -185,12 +185,26 @@ def open_source(
     return tree
 
 
+def _open_late(c: Construction, mount: Mount, options: MountOptions) -> Register:
+    """What lies in the root file system is looked up there: a link of the image must not lead to the host's files."""
+    b = c.b
+    inside = paths.below(c.request.rootfs, mount.get("source") or "")
+    if inside is None:
+        return open_source(b, mount, options)
+    assert c.root is not None
+    place = paths.look_up(b, c.root, inside)
+    whole = linux.AT_RECURSIVE if options.recursive else 0
+    tree = b.get("open_tree", place, "", CLONE_TREE | linux.AT_EMPTY_PATH | whole)
+    b.close(place)
+    return tree
+
+
 def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> None:
     assert c.root is not None
     b = c.b
     tree = c.sources.pop(index, None)
     if tree is None:
-        tree = open_source(b, mount, options)
+        tree = _open_late(c, mount, options)
         if index in c.request.idmaps:
             from orlop.plan.idmap import map_owners
 

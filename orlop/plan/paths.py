@@ -46,9 +46,11 @@ def clean(path: str) -> str:
     return "/".join(out) or "."
 
 
-def below(rootfs: str, path: str) -> bool:
-    """Does a path of the host begin with that of the root file system?  A comparison of texts, nothing is looked up."""
-    return path.startswith(rootfs + "/")
+def below(rootfs: str, path: str) -> str | None:
+    """What follows in a path of the host that begins with that of the root file system; None for another.  Texts are
+    compared, nothing is looked up."""
+    path = "/" + clean(path)
+    return path[len(rootfs) + 1 :] if path.startswith(rootfs + "/") else None
 
 
 def look_up(

@@ -15,7 +15,7 @@ import pytest
 from orlop.program.calls import numbers
 from orlop.spec.capabilities import CAPABILITIES
 from tests.system.bundles import Bundle
-from tests.system.command import Runtime, error_line
+from tests.system.command import PATIENCE, Runtime, error_line
 
 pytestmark = pytest.mark.usefixtures("clean_host")
 
@@ -51,6 +51,16 @@ def test_groups_of_the_caller_are_dropped(runtime: Runtime, bundle: Bundle) -> N
         assert status(runtime, bundle)["Groups"] == []
     finally:
         os.setgroups(before)
+
+
+def test_groups_that_the_runtime_may_not_drop_are_refused(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.args("cat", "/proc/self/status")
+    command = runtime.command("run", "-b", bundle.path, runtime.new_id())
+    for groups, status in (("--groups=4,24", 1), ("--clear-groups", 0)):
+        setpriv = ["setpriv", groups, "--inh-caps=-setgid", "--bounding-set=-setgid", *command]
+        done = subprocess.run(setpriv, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
+        assert done.returncode == status, done
+        assert ("unable to set supplementary groups" in done.stderr) is bool(status)
 
 
 @pytest.mark.parametrize(("umask", "shown"), [(None, "0022"), (0o077, "0077"), (0, "0000")])

@@ -566,6 +566,20 @@ def test_devices_are_not_made_through_a_link(runtime: Runtime, bundle: Bundle, p
     assert list(place.iterdir()) == []
 
 
+def test_a_source_in_the_root_file_system_does_not_lead_out_of_it(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    (place / "file").write_text("of the host\n")
+    (bundle.rootfs / "mine").mkdir()
+    (bundle.rootfs / "mine/file").write_text("of the image\n")
+    (bundle.rootfs / "way").symlink_to("/mine")
+    (bundle.rootfs / "out").symlink_to(place)
+    bundle.bind(bundle.rootfs / "way", "/tmp")
+    assert runtime.shell(bundle, "cat /tmp/file") == ["of the image"]
+    line = runtime.refuses(bundle.bind(bundle.rootfs / "out", "/etc"))
+    assert "no such file" in line
+
+
 def test_a_masked_path_that_is_a_link_masks_what_is_in_the_root(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     (place / "file").write_text("host")
     (bundle.rootfs / "link").symlink_to(place / "file")

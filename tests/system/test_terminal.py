@@ -120,6 +120,15 @@ def test_a_terminal_without_devpts_is_refused_with_the_remedy(runtime: Runtime, 
 # In the foreground, at a terminal of ours.
 
 
+def test_a_dev_console_that_leads_elsewhere_is_refused(runtime: Runtime, bundle: Bundle) -> None:
+    (bundle.rootfs / "dev").mkdir()
+    (bundle.rootfs / "dev/console").symlink_to("/proc/sys/kernel/core_pattern")
+    bundle.without_mount("/dev", "/dev/shm", "/dev/mqueue").writable().set("process.terminal", True)
+    message = runtime.refuses(bundle.args("cat", "/proc/mounts"))
+    assert "symbolic link" in message
+    assert "/dev/console" in message
+
+
 def test_a_foreground_run_is_at_the_callers_terminal(runtime: Runtime, bundle: Bundle) -> None:
     bundle.set("process.terminal", True).shell("stty size; tty; read line; echo got $line; exit 4")
     with seat(runtime.command("run", "-b", str(bundle.path), runtime.new_id()), rows=30, columns=100) as mine:
