@@ -13,6 +13,7 @@ from orlop import system as os
 from orlop.errors import OrlopError
 
 _HANDLE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINKS = 40  # MAXSYMLINKS of the kernel
 
@@ -73,8 +74,12 @@ def _made(parent: int, name: bytes, *, directory: bool) -> int:
         pass
     if directory:
         os.mkdir(name, 0o755, dir_fd=parent)
+        made = os.open(name, _DIRECTORY, dir_fd=parent)
     else:
-        os.close(os.open(name, _FILE, 0o644, dir_fd=parent))
-    owner = os.fstat(parent)
-    os.chown(name, owner.st_uid, owner.st_gid, dir_fd=parent, follow_symlinks=False)
-    return os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+        made = os.open(name, _FILE, 0o644, dir_fd=parent)
+    try:
+        owner = os.fstat(parent)
+        os.fchown(made, owner.st_uid, owner.st_gid)  # by descriptor: the name may be another file's by now
+        return os.fstat(made).st_mode
+    finally:
+        os.close(made)

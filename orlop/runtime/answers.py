@@ -112,16 +112,26 @@ def _home(process: Process, passwd: bytes) -> bytes:
 
 
 def died(launch: Launch) -> OrlopError:
-    """It ended without a word: nothing but a signal does that, and most often the OOM killer's."""
+    """It ended without a word: nothing but a signal does that."""
     for pid in (launch.pid, launch.spawned):
         if pid:
             status = _status(launch, pid)
             launch.pid = launch.spawned = 0
             if os.WIFSIGNALED(status) and os.WTERMSIG(status) == _SIGKILL:
-                hint = "raise linux.resources.memory.limit"
-                message = "container init was OOM-killed (memory limit too low?)"
-                return KernelError(errno.ENOMEM, message, field="linux.resources.memory.limit", hint=hint)
+                return _killed(launch)
     return OrlopError("container init ended before the container was created")
+
+
+def _killed(launch: Launch) -> OrlopError:
+    """Most often by the kernel, for want of memory; but also by who shares a pid namespace with it."""
+    from orlop.cgroup.stats.final import final
+
+    if launch.cgroup is not None and final(launch.cgroup.paths).get("oom_kills") == 0:
+        hint = "a process of the container, or of a pid namespace that it joins, or of the host has sent it SIGKILL"
+        return OrlopError("container process was killed before it could run its program", hint=hint)
+    hint = "raise linux.resources.memory.limit"
+    message = "container init was OOM-killed (memory limit too low?)"
+    return KernelError(errno.ENOMEM, message, field="linux.resources.memory.limit", hint=hint)
 
 
 def _status(launch: Launch, pid: int) -> int:

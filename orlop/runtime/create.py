@@ -147,6 +147,7 @@ class Creation:
             place = self._record_and_place if waits else None
             self.launch = Launch(program, spec, spec["process"], state, place, self._note, self._monitor())
             self.launch.at_once = self._at_once()
+            self.launch.cgroup = self.cgroup
             group = self._resctrl()
             # Here and after, and in exec, the words are those of runc's debug log: its tests read them.
             options.log("debug", "nsexec container setup")

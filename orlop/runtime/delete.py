@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SIGKILL = 9
 _PATIENCE = 10.0  # seconds for a killed process to end: as long as runc waits
+_LOCK_PATIENCE = 2.0  # seconds for another command to end, with force
 
 
 def delete(
@@ -45,7 +46,11 @@ def delete(
         options.log("warning", f"{error}; its state is removed, and its cgroup, if there is one, is not")
         Store(os.path.abspath(options.root), container_id).remove()
         return
-    lock = found.store.lock()
+    deadline = None
+    if force:  # before the lock, whose holder may wait for the container: a `start` for what keeps it in a hook
+        _kill(found)
+        deadline = time.monotonic() + _LOCK_PATIENCE
+    lock = found.store.lock(deadline)
     try:
         status = found.status()
         if status != STOPPED:

@@ -186,6 +186,7 @@ def _launch(found: Found, request: ExecRequest, options: Options, directory: str
 
         state = state_document(found.record, "running", found.record.init_process_pid)
     launch = Launch(program, spec, process, state, attach if waits else None)
+    launch.cgroup = found.cgroup
     launch.groups = tuple(path for path in (found.record.intel_rdt_path, found.record.intel_rdt_mon_path) if path)
     return launch, pidfd
 

@@ -22,6 +22,7 @@ import time
 from orlop import system as os
 from orlop.errors import OrlopError
 from orlop.executor.link import Executor
+from orlop.host.process import look
 from orlop.plan import events
 from orlop.program.layout import EVENT_FAILED
 from orlop.runtime.waiting import readable
@@ -30,6 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orlop.cgroup.base import Cgroup
     from orlop.executor.link import Event
     from orlop.program.ops import Program
     from orlop.runtime.monitor import Monitor
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from orlop.spec.types import Process, Spec
 
 _SIGKILL = 9
+_STOPPED = "a process of the container, or of a pid namespace that it joins, has sent it SIGSTOP"
+_GLANCE = 1.0  # seconds between looks at a process that says nothing
 _PATIENCE = 2.0  # seconds for an executor that is let go of to come to its end, and for a killed one to die
 
 
@@ -57,7 +61,7 @@ _BEFORE_PID = (EVENT_FAILED, events.PID, events.MONITOR)
 
 class Launch:
     """One run of a program.  `pid` is the container's first process, a child of this one or of the `monitor`,
-    `master` the terminal's.  `groups` are those of resctrl that an exec joins.
+    `master` the terminal's.  `groups` are those of resctrl that an exec joins, `cgroup` tells why a process was killed.
 
     `at_once`: nothing is left to be done between CREATED and `go`, so the word to go on is given as soon as no other
     answer can be waited for.  `began` is when it was given, by time.monotonic_ns()."""
@@ -65,6 +69,7 @@ class Launch:
     __slots__ = (
         "at_once",
         "began",
+        "cgroup",
         "devices",
         "early",
         "executor",
@@ -96,6 +101,7 @@ class Launch:
         self.program = program
         self.spec = spec
         self.process = process
+        self.cgroup: Cgroup | None = None
         self.state = state
         self.place = place
         self.known = known
@@ -232,6 +238,17 @@ class Launch:
             os.close(self.master)
             self.master = -1
 
+    def _something_to_hear(self) -> Steps[None]:
+        """Wait for an event; one that will not come, because who shares a pid namespace with the process has stopped
+        it, is an error."""
+        assert self.executor is not None
+        stopped = False
+        while not (yield (self.executor.socket.fileno(), time.monotonic() + _GLANCE)):
+            found = look(self.pid or self.spawned)
+            before, stopped = stopped, found is not None and found.state == "T"
+            if before and stopped:  # twice: Ctrl-Z and `fg` stop and continue us too, one after the other
+                raise OrlopError("container process was stopped before it could run its program", hint=_STOPPED)
+
     def _event(self, *, last: bool = False) -> Steps[int | None]:
         """Take the next event.  The executor and the process it has cloned race: nothing is heard of a process
         before PID."""
@@ -241,7 +258,7 @@ class Launch:
         if self.pid and self.early:
             event: Event | None = self.early.pop(0)
         else:
-            yield (self.executor.socket.fileno(), None)
+            yield from self._something_to_hear()
             event = self.executor.receive()
         if event is None:
             if last:

@@ -14,6 +14,7 @@ something that `delete` finds.
 from __future__ import annotations
 
 import fcntl
+import time
 
 from orlop import system as os
 from orlop.errors import ConfigError, NotFound, OrlopError, StateError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FIFO = "exec.fifo"
+_LOOK_AGAIN = 0.01  # seconds
 _RECORD = "state.json"
 _CONFIG = "config.json"
 _RESOURCES = "resources.json"
@@ -239,14 +241,24 @@ class Store:
             raise OrlopError(f"{self.path}/{_RECORD} is not a container's record", hint=hint) from None
         return record
 
-    def lock(self) -> int:
-        """Lock the container against other commands; the caller closes the descriptor.  Blocks until it is free."""
+    def lock(self, deadline: float | None = None) -> int:
+        """Lock the container against other commands; the caller closes the descriptor.  Blocks until it is free, or,
+        with a deadline (in seconds of time.monotonic), goes on without it then."""
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
             raise NotFound(f"container does not exist: {self.container_id}") from None
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        return fd
+        if deadline is None:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            return fd
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return fd
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    return fd
+                time.sleep(_LOOK_AGAIN)
 
     def exists(self) -> bool:
         return os.path.isdir(self.path)

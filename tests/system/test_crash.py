@@ -80,6 +80,23 @@ def test_a_crash_of_start_while_a_poststart_hook_runs(runtime: Runtime, bundle: 
         kill_hooks()
 
 
+@pytest.mark.parametrize("kind", ["startContainer", "poststart"])
+def test_a_start_that_hangs_in_a_hook_does_not_keep_delete_waiting(
+    runtime: Runtime, bundle: Bundle, gate: Path, kind: str
+) -> None:
+    bundle.bind(gate.parent, str(gate.parent)).hook(kind, f"echo > {gate}; exec sleep 4242")
+    bundle.hook("poststart", "exit 0")
+    container = Container(runtime, bundle.args("sleep", "1000"), runtime.new_id())
+    runtime("create", "-b", bundle.path, container.id)
+    with runtime.start("start", container.id) as process:
+        gate.read_text()
+        try:
+            runtime("delete", "--force", container.id)
+        finally:
+            process.kill()
+            kill_hooks()
+
+
 def test_a_crash_of_delete_while_a_poststop_hook_runs(runtime: Runtime, bundle: Bundle, gate: Path) -> None:
     bundle.hook("poststop", f"echo > {gate}; exec sleep 4242")
     container = runtime.new_id()

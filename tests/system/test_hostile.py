@@ -2,14 +2,56 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import pytest
 
 from orlop.host.cgroups import layout
 from tests.system.bundles import Bundle
-from tests.system.command import Runtime, poll
+from tests.system.command import PATIENCE, Runtime, poll
 from tests.system.limits import need, value
 
 pytestmark = pytest.mark.usefixtures("clean_host")
+
+
+# Waits for a process that `exec` adds, and sends it a signal before it has become its program.
+HUNT = """
+/bin/sleep 1000 & known=$!
+echo ready
+while :; do
+    for each in /proc/[0-9]*; do
+        pid=${each#/proc/}
+        case $pid in 1|$known) continue;; esac
+        kill -SIGNAL $pid 2>/dev/null && echo caught && exec sleep 1000
+    done
+done
+"""
+
+
+@pytest.mark.parametrize(("signal", "words"), [("STOP", "was stopped before"), ("KILL", "was killed before")])
+def test_a_process_that_is_caught_on_its_way_in_fails_the_exec(
+    runtime: Runtime, bundle: Bundle, place: Path, signal: str, words: str
+) -> None:
+    bundle.shell(HUNT.replace("SIGNAL", signal))
+    with (
+        socket.socket(socket.AF_UNIX) as door,
+        socket.socket(socket.AF_UNIX) as first,
+        runtime.start("run", "-b", bundle.path, name := runtime.new_id()) as process,
+    ):
+        door.bind(str(place / "door"))
+        door.listen(0)
+        first.connect(str(place / "door"))  # there is room for one: exec waits behind it
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "ready\n"
+            with runtime.start("exec", "--pidfd-socket", str(place / "door"), name, "true") as added:
+                assert process.stdout.readline() == "caught\n"
+                door.accept()[0].close()
+                _, told = added.communicate(timeout=PATIENCE)
+            assert (added.returncode, words in told) == (255, True), told
+        finally:
+            runtime("delete", "--force", name)
 
 
 def with_own_cgroup(bundle: Bundle) -> Bundle:
