@@ -9,6 +9,13 @@ from __future__ import annotations
 from orlop import system as os
 
 
+def printable(text: str) -> str:
+    """The text as one line that a terminal only shows: configs, and what containers write, may hold anything else."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 class OrlopError(Exception):
     """Base of all errors of orlop.  `hint` is the remedy, where one is known."""
 

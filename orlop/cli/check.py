@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orlop.cli.flags import Command
 from orlop.cli.options import BUNDLE
-from orlop.errors import ConfigError
+from orlop.errors import ConfigError, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,12 +44,7 @@ def _told(finding: Finding) -> str:
     lines = [f"{finding.level}: {finding.field}: {finding.message}"]
     rows = {"value": _shown(finding.value), "why": finding.why, "remedy": finding.hint or ""}
     lines += [f"  {name + ':':<8}{text}" for name, text in rows.items() if text]
-    return "\n".join(map(_plain, lines)) + "\n\n"
-
-
-def _plain(line: str) -> str:
-    """A line without control characters, which a config may hold to trick a terminal."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+    return "\n".join(map(printable, lines)) + "\n\n"
 
 
 def _shown(value: object) -> str:

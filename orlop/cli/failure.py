@@ -22,6 +22,7 @@ from orlop.errors import (
     Interrupted,
     KernelError,
     OrlopError,
+    printable,
 )
 
 TYPE_CHECKING = False
@@ -119,9 +120,10 @@ def _tell(context: Context, message: str, extra: dict[str, str]) -> None:
     """Log the error.  Where the log is a file the plain message goes to standard error too, as engines expect."""
     context.log("error", message, **extra)
     if context.log_fd != 2:
-        complain(message)
-        if "hint" in extra and os.isatty(2):
-            complain(f"hint: {extra['hint']}")
+        person = os.isatty(2)
+        complain(printable(message) if person else message)
+        if "hint" in extra and person:
+            complain(f"hint: {printable(extra['hint'])}")
 
 
 def _usage(error: UsageError, context: Context, name: str, command: Command | None) -> int:

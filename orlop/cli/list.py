@@ -5,7 +5,7 @@ from __future__ import annotations
 from orlop.cli.flags import Command
 from orlop.cli.options import options
 from orlop.cli.output import complain, put
-from orlop.errors import ConfigError
+from orlop.errors import ConfigError, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def run(args: Args) -> int:
     from orlop.runtime.listing import containers
 
     # A broken container is a line on standard error, and not in the log, which engines search for their own error.
-    given = options(args, log=lambda _level, message: complain(message))
+    given = options(args, log=lambda _level, message: complain(printable(message)))
     form = args.text("format")
     if not args.flag("quiet") and form not in ("table", "json"):
         raise ConfigError("invalid format option", hint="the formats are table and json")
@@ -41,7 +41,14 @@ def run(args: Args) -> int:
     if args.flag("quiet"):
         put("".join(f"{each['id']}\n" for each in found))
     elif form == "table":
-        put(table([[column.upper() for column in COLUMNS], *([str(each[key]) for key in COLUMNS] for each in found)]))
+        put(
+            table(
+                [
+                    [column.upper() for column in COLUMNS],
+                    *([printable(str(each[key])) for key in COLUMNS] for each in found),
+                ]
+            )
+        )
     else:
         from orlop.spec.json import dump
 

@@ -12,6 +12,7 @@ import time
 
 from orlop import system as os
 from orlop.cli.output import complain, encoded, write
+from orlop.errors import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def text_line(level: str, message: str, now: str, extra: dict[str, str]) -> str:
 
 def terminal_lines(level: str, message: str, extra: dict[str, str]) -> str:
     hint = extra.get("hint")
-    return f"{level}: {message}\nhint: {hint}" if hint else f"{level}: {message}"
+    line = f"{level}: {printable(message)}"
+    return f"{line}\nhint: {printable(hint)}" if hint else line
 
 
 def quoted(text: str) -> str:

@@ -13,6 +13,7 @@ jumps land.  Struct members that are zero are left out.
 
 from __future__ import annotations
 
+from orlop.errors import printable
 from orlop.program import layout
 from orlop.program.layout import (
     CALL,
@@ -83,12 +84,12 @@ def explain(program: Program, vocabulary: Vocabulary | None = None) -> Iterator[
         purpose = line.op.purpose
         if before is None or (purpose.field, purpose.wording) != (before.field, before.wording):
             yield ""
-            yield (purpose.field or "(no field)") + (f"    or: {purpose.wording}" if purpose.wording else "")
+            yield printable((purpose.field or "(no field)") + (f"    or: {purpose.wording}" if purpose.wording else ""))
         before = purpose
         outcomes = _bracketed(line)
-        yield f"{'→' if line.index in targets else ' '} {line.index:4}  {line.text}{outcomes}"
+        yield printable(f"{'→' if line.index in targets else ' '} {line.index:4}  {line.text}{outcomes}")
         for detail in line.details:
-            yield f"          {detail}"
+            yield printable(f"          {detail}")
 
 
 def lines(program: Program, vocabulary: Vocabulary | None = None) -> list[Line]:

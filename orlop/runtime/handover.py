@@ -38,7 +38,7 @@ def write_pid_file(path: str, pid: int) -> None:
     directory, name = os.path.split(os.path.abspath(path))
     aside = f"{directory}/.{name}"
     try:
-        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        fd = _made_anew(aside)
         try:
             os.write(fd, b"%d" % pid)
         finally:
@@ -46,3 +46,13 @@ def write_pid_file(path: str, pid: int) -> None:
         os.rename(aside, f"{directory}/{name}")
     except OSError as error:
         raise OrlopError(f"unable to write the pid file {path}: {(error.strerror or '').lower()}") from None
+
+
+def _made_anew(path: str) -> int:
+    """A file that was not there before: one that a killed command has left is removed, and a link is not followed."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileExistsError:
+        os.unlink(path)
+        return os.open(path, flags, 0o666)

@@ -27,7 +27,7 @@ def sysctl_parts(name: str) -> list[str]:
 def sysctl_problem(name: str, namespaces: Collection[str]) -> str | None:
     """Return why a container with these namespaces of its own may not set a sysctl, or None if it may."""
     parts = sysctl_parts(name)
-    if any(part in ("", ".", "..") for part in parts):
+    if any(part in ("", ".", "..") for part in parts) or "\0" in name:
         return f'"{name}" is not the name of a sysctl'
     dotted = ".".join(part.replace(".", "/") for part in parts)
     if dotted in _IPC or parts[:2] == ["fs", "mqueue"]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
+from orlop import system
 from orlop.host.cgroups import layout
+from orlop.host.dangling import make_below
 from tests.system.bundles import Bundle
 from tests.system.command import PATIENCE, Runtime, poll
 from tests.system.limits import need, value
@@ -88,3 +91,24 @@ def test_processes_that_froze_themselves_further_down_die(runtime: Runtime, bund
             container.kill()
         else:
             runtime("delete", "--force", container.id)
+
+
+def test_what_is_made_behind_a_link_is_not_given_away_by_its_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another container, which shares the volume, puts a link to a file that it covets in place of the new one."""
+    victim = place / "victim"
+    victim.write_text("not theirs")
+    volume = place / "volume"
+    volume.mkdir()
+    os.chown(volume, 1000, 1000)
+    real_open = system.open
+
+    def raced(path: bytes, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        made = real_open(path, flags, mode, dir_fd=dir_fd)
+        if flags & os.O_CREAT:
+            os.unlink(path, dir_fd=dir_fd)
+            os.link(victim, volume / os.fsdecode(path))
+        return made
+
+    monkeypatch.setattr(system, "open", raced)
+    make_below(os.open(place, os.O_PATH), b"volume/new", directory=False)
+    assert victim.stat().st_uid == 0

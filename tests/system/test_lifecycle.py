@@ -157,6 +157,17 @@ def test_the_pid_file_holds_the_pid_without_a_newline(
         assert [entry.name for entry in place.iterdir()] == ["pid"]
 
 
+def test_a_pid_file_that_a_killed_command_left_half_done_is_no_obstacle(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    (place / "victim").write_text("whole")
+    (place / ".pid").symlink_to("victim")
+    runtime("run", "--pid-file", place / "pid", "-b", bundle.args("true").path, runtime.new_id())
+    assert (place / "pid").read_text().isdigit()
+    assert (place / "victim").read_text() == "whole"
+    assert not (place / ".pid").is_symlink()
+
+
 def test_a_relative_pid_file_is_seen_from_the_caller_and_not_from_the_bundle(
     runtime: Runtime, bundle: Bundle, place: Path
 ) -> None:

@@ -167,6 +167,18 @@ def test_on_a_terminal_a_person_reads_error_and_hint(
     assert capfd.readouterr().err == ("orlop run failed: mounts[3]: mount /x: operation not permitted\nhint: be root\n")
 
 
+def test_a_terminal_is_shown_no_control_characters(
+    runtime: Notes, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    runtime.answers["run"] = OrlopError("stdout: \x1b[2J\nerror: \u202e", hint="\x07")
+    monkeypatch.setattr(system, "isatty", lambda fd: fd == 2)
+    said = "orlop run failed: stdout: \\x1b[2J\\nerror: \\u202e\nhint: \\x07\n"
+    assert main(["orlop", "run", "ID"]) == 1
+    assert capfd.readouterr().err == f"error: {said}"
+    assert main(["orlop", "--log", "log", "run", "ID"]) == 1
+    assert capfd.readouterr().err == said
+
+
 def test_an_unexpected_exception_is_one_line_with_the_remedy(orlop: Call, runtime: Notes) -> None:
     runtime.answers["run"] = TypeError("boom")
     outcome = orlop("run", "ID")

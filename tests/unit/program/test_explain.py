@@ -99,6 +99,16 @@ def test_an_operation_is_said_as(said: str) -> None:
     assert text(SAID[said]) == said
 
 
+def test_no_control_character_of_a_config_is_shown() -> None:
+    def make(b: Builder) -> None:
+        b.purpose("hostname", 'unable to set hostname "\x1b[2J\nb"')
+        b.do("sethostname", "\x1b[2J\nb", 6)
+
+    shown = page(make)
+    assert all(line.isprintable() for line in shown)
+    assert any("\\x1b[2J\\nb" in line for line in shown)
+
+
 def test_two_flags_of_open_have_other_values_on_aarch64() -> None:
     def make(b: Builder) -> None:
         b.do("openat", 5, "a", PATH | linux.O_DIRECTORY | linux.O_NOFOLLOW, 0)

@@ -204,6 +204,9 @@ CASES = {
         "linux/personality", {"domain": "LINUX", "flags": ["X"]}, "linux.personality.flags[0]", "no personality flag",
     ),
     # sysctl
+    "a sysctl with a NUL": (
+        "linux/sysctl", {"net.ipv4.\0x": "1"}, 'linux.sysctl["net.ipv4.\0x"]', "is not the name of a sysctl",
+    ),
     "a sysctl of no namespace": (
         "linux/sysctl", {"vm.swappiness": "1"}, 'linux.sysctl["vm.swappiness"]', "not in a separate kernel namespace",
     ),
