@@ -20,21 +20,22 @@ if TYPE_CHECKING:
 
 MAGIC = b"orlop\0\0\6"
 HOT = ("create", "delete", "exec", "kill", "run", "start", "state")
-# What plans a container, and checks its config: needed unless the program is remembered.
-PLANNING = (
+# What plans, and checks a config: needed unless the program is remembered.
+_CONTAINER = (
     "orlop.spec.load",
     "orlop.spec.resources",
     "orlop.cgroup.devices",
     "orlop.plan.container",
     "orlop.program.encode",
 )
-PLANNERS = ("create", "run")
+_PROCESS = ("orlop.runtime.exec_process", "orlop.spec.load", "orlop.plan.join", "orlop.program.encode")
+PLANNING = {"create": _CONTAINER, "run": _CONTAINER, "exec": _PROCESS}
 # Of these, what some remembered programs need, too: it is found by itself.
 APART = ("orlop.plan.seccomp_flags",)
 # What else a command comes to import in the course of things.
 MORE = {
     "delete": ("orlop.spec.json",),
-    "exec": ("orlop.program.encode", "orlop.spec.json"),
+    "exec": ("orlop.spec.json",),
     "kill": ("orlop.cli.signals", "orlop.spec.json"),
     "start": ("orlop.spec.json",),
     "state": ("orlop.cli.output", "orlop.spec.json"),
@@ -104,7 +105,7 @@ def _contents(root: str) -> bytes:
     listed = {}
     for command in HOT:
         first = tuple(_order(_roots(command), needs))
-        planning = tuple(_order(PLANNING, needs)) if command in PLANNERS else ()
+        planning = tuple(_order(PLANNING.get(command, ()), needs))
         then = tuple(name for name in planning if name not in (*first, *APART))
         later = (sources(then), put(tuple(codes[name] for name in then))) if then else None
         pieces = [(sources(names), tuple(codes[name] for name in names)) for names in _pieces(first, codes)]
@@ -170,7 +171,7 @@ def _roots(command: str) -> list[str]:
 def _cgroups(command: str) -> list[str]:
     """What a command needs for the cgroups of this host.  On another one it is found when it is asked for."""
     common = ["orlop.cgroup.choose", "orlop.host.cgroups"]
-    if command not in PLANNERS:
+    if command not in ("create", "run"):
         common += ["orlop.cgroup.freezer"]
     if exists("/sys/fs/cgroup/cgroup.controllers"):
         return [*common, "orlop.cgroup.v2"]

@@ -94,11 +94,20 @@ class Directory:
             _quietly(lambda: os.unlink(aside, dir_fd=self.fd))
 
     def make_room(self) -> None:
-        """A host has a handful of entries; one that makes up a new one each time must not fill its memory."""
+        """A host has a handful of entries; one that makes up a new one each time must not fill its memory.
+
+        The older half goes.
+        """
         names = os.listdir(self.fd)
         if len(names) > self._most:
-            for name in names:
+            for name in sorted(names, key=self._written)[: len(names) // 2 + 1]:
                 _quietly(lambda name=name: os.unlink(name, dir_fd=self.fd))  # type: ignore[misc]
+
+    def _written(self, name: str) -> int:
+        try:
+            return os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mtime_ns
+        except OSError:
+            return 0  # another process has removed it
 
 
 def _ours(fd: int) -> bool:

@@ -7,6 +7,9 @@ others.
 from __future__ import annotations
 
 NULL, FILE, OTHER = "null", "file", "other"
+# The descriptor, beside the control socket, on which a further process's program finds the pidfd of the container's
+# init.
+PIDFD_AFTER_CONTROL = 1
 
 
 class Facts:

@@ -21,6 +21,7 @@ from orlop.plan.clone import (
 from orlop.plan.command import execute, wait_for_start
 from orlop.plan.console import open_console_of_exec, take_console
 from orlop.plan.construction import Construction
+from orlop.plan.facts import PIDFD_AFTER_CONTROL
 from orlop.plan.labels import label_keyring, open_procfs
 from orlop.plan.limits import raise_limits, set_limits
 from orlop.plan.process import become_the_process
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from orlop.plan.facts import Facts, Request
     from orlop.program.ops import Program
     from orlop.spec.types import Process, Spec
-
-# The descriptor, beside the control socket, on which the executor finds the pidfd of the container's init.
-PIDFD_AFTER_CONTROL = 1
 
 
 def exec_program(spec: Spec, process: Process, facts: Facts, request: Request) -> Program:

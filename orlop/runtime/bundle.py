@@ -7,6 +7,7 @@ import errno
 
 from orlop import system as os
 from orlop.errors import ConfigError, Problem
+from orlop.host.cache import place
 from orlop.runtime.recall import recall
 
 TYPE_CHECKING = False
@@ -36,7 +37,7 @@ class Bundle:
         self.path = os.path.abspath(path or ".")
         self.data = self._read(os.path.join(self.path, config or CONFIG))
         self.asked = question(self.path, self.data)
-        self.entry = recall(self.asked) if self.asked is not None else None
+        self.entry = recall(self.asked, place("programs")) if self.asked is not None else None
         self.spec: Spec
         if self.entry is not None:
             self.spec = self.entry.spec

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from orlop import system as os
 from orlop.errors import ConfigError, KernelError, OrlopError, StateError
-from orlop.host.probe import facts
+from orlop.host.probe import read_text
 from orlop.host.process import handle
-from orlop.plan.facts import CgroupEntry, Request
-from orlop.plan.join import PIDFD_AFTER_CONTROL, exec_program
+from orlop.plan.facts import PIDFD_AFTER_CONTROL
 from orlop.runtime.container import PAUSED, STOPPED, Found
+from orlop.runtime.exec_planning import ExecPlanning
 from orlop.runtime.foreground import Foreground
-from orlop.runtime.handover import check_preserved, listen_environment, write_pid_file
+from orlop.runtime.handover import check_preserved, write_pid_file
 from orlop.runtime.launch import Launch
-from orlop.runtime.seccomp import seccomp_filter
+from orlop.runtime.recall import plain
 from orlop.runtime.waiting import Deferral, drive
-from orlop.spec.capabilities import doubts
-from orlop.spec.check import check_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +31,7 @@ class ExecRequest:
     """
 
     __slots__ = (
+        "_file",
         "additional_gids",
         "apparmor",
         "args",
@@ -41,7 +40,6 @@ class ExecRequest:
         "cwd",
         "env",
         "no_new_privs",
-        "process",
         "process_file",
         "process_label",
         "tty",
@@ -66,7 +64,7 @@ class ExecRequest:
     ) -> None:
         self.args = args
         self.process_file = process_file
-        self.process: Process | None = None  # what the file held: it may be a pipe, and exec may need another try
+        self._file: bytes | None = None
         self.cwd = cwd
         self.env = env
         self.tty = tty
@@ -77,6 +75,22 @@ class ExecRequest:
         self.no_new_privs = no_new_privs
         self.caps = caps
         self.cgroup = cgroup
+
+    def asked(self) -> object:
+        """All that it says, but for the content of the file, to be compared and kept."""
+        cgroup = tuple(sorted((self.cgroup or {}).items()))
+        said = (self.args, self.cwd, self.env, self.tty, self.user, self.additional_gids, self.process_label)
+        return plain((*said, self.apparmor, self.no_new_privs, self.caps, self.process_file is not None, cgroup))
+
+    def file(self) -> bytes:
+        """What `process_file` holds: it may be a pipe, and is read once.  Raises OrlopError."""
+        if self._file is None and self.process_file is not None:
+            try:
+                self._file = read_text(self.process_file).encode("utf-8", "surrogateescape")
+            except OSError as error:
+                message = f"unable to read {self.process_file}: {(error.strerror or '').lower()}"
+                raise OrlopError(message) from None
+        return self._file or b""
 
 
 def exec_process(container_id: str, request: ExecRequest, options: Options) -> int:
@@ -112,15 +126,17 @@ def _somewhere(
 
 
 def _exec(found: Found, request: ExecRequest, options: Options, directory: str | None) -> int:
-    launch, pidfd = _launch(found, request, options, directory)
+    launch, planning, pidfd = _launch(found, request, options, directory)
     try:
         if options.detach:
             with Deferral() as deferral:
                 drive(_start(launch, options, pidfd, deferral=deferral), deferral.readable).release()
+            planning.remember()
             return 0
         foreground = Foreground(terminal=bool(launch.process.get("terminal")))
         try:
             drive(_start(launch, options, pidfd, foreground))
+            planning.remember()
             return foreground.wait(launch.pid)
         finally:
             launch.close_terminal()
@@ -130,65 +146,51 @@ def _exec(found: Found, request: ExecRequest, options: Options, directory: str |
 
 
 def _spawn(found: Found, request: ExecRequest, options: Options, directory: str | None) -> int:
-    launch, pidfd = _launch(found, request, options, directory)
+    launch, planning, pidfd = _launch(found, request, options, directory)
     try:
         with Deferral() as deferral:
             drive(_start(launch, options, pidfd, deferral=deferral), deferral.readable)
+        planning.remember()
         return launch.pid
     finally:
         os.close(pidfd)
 
 
-def _launch(found: Found, request: ExecRequest, options: Options, directory: str | None) -> tuple[Launch, int]:
-    """What there is to run, and a pidfd of the container's init.  `directory` is a cgroup to join by its files."""
+def _launch(
+    found: Found, request: ExecRequest, options: Options, directory: str | None
+) -> tuple[Launch, ExecPlanning, int]:
+    """What there is to run, how it was planned, and a pidfd of the container's init.
+
+    `directory` is a cgroup to join by its files.
+    """
     check_preserved(options)
     status = found.status()
     if status == STOPPED:
         raise StateError("cannot exec in a stopped container")
     if status == PAUSED and not options.ignore_paused:
         raise StateError("cannot exec in a paused container (use --ignore-paused to override)")
-    spec = found.config()
-    process = _process(spec["process"], request)
+    planning = ExecPlanning(found, request, options, directory)
+    process = planning.process
     _check_console(process, options)
-    if directory is None:  # the first try
-        for doubt in doubts(process):
-            options.log("warning", doubt)
     _tell(process, options)
-    waits = found.cgroup.attaches(request.cgroup)
 
     def attach(pid: int) -> None:
         found.cgroup.attach(pid, request.cgroup)
 
-    program = exec_program(
-        spec,
-        process,
-        facts([], process, unified=False),
-        Request(
-            container_id=found.record.id,
-            control=options.control,
-            cgroup=CgroupEntry(
-                tasks=found.cgroup.join_files(request.cgroup) + ((f"{directory}/cgroup.procs",) if directory else ()),
-                directory=None if directory else found.cgroup.clone_into(request.cgroup),
-                waits=waits,
-            ),
-            new_keyring=found.record.new_keyring,
-            extra_env=listen_environment(options),
-            seccomp=seccomp_filter(spec, options),
-        ),
-    )
+    program = planning.program()
     pidfd = handle(found.record.init_process_pid, found.record.init_process_start)
     if pidfd is None:
         raise StateError("cannot exec in a stopped container")
     state: dict[str, object] = {"status": "running"}
-    profile = (spec.get("linux") or {}).get("seccomp")
+    profile = (planning.spec.get("linux") or {}).get("seccomp")
     if profile and profile.get("listenerPath"):
         from orlop.runtime.document import state_document
 
         state = state_document(found.record, "running", found.record.init_process_pid)
-    launch = Launch(program, spec, process, state, attach if waits else None)
+    launch = Launch(program, planning.spec, process, state, attach if planning.waits else None)
     launch.cgroup = found.cgroup
     launch.groups = tuple(path for path in (found.record.intel_rdt_path, found.record.intel_rdt_mon_path) if path)
-    return launch, pidfd
+    return launch, planning, pidfd
 
 
 def _start(
@@ -250,58 +252,3 @@ def _check_console(process: Process, options: Options) -> None:
         raise ConfigError("cannot allocate tty if runc will detach without setting console socket")
     if options.console_socket and not (process.get("terminal") and options.detach):
         raise ConfigError("cannot use console socket if runc will not detach or allocate tty")
-
-
-def _process(base: Process, request: ExecRequest) -> Process:
-    if request.process_file is not None:
-        request.process = request.process or _from_file(request.process_file)
-        return request.process
-    if not request.args:
-        raise ConfigError("exec args cannot be empty")
-    process: Process = {**base, "args": request.args, "terminal": request.tty}
-    process.pop("consoleSize", None)
-    user = {**(base.get("user") or {})}
-    if request.user is not None:
-        uid, gid = request.user
-        user["uid"] = uid
-        if gid is not None:
-            user["gid"] = gid
-    if request.additional_gids:
-        user["additionalGids"] = [*(user.get("additionalGids") or []), *request.additional_gids]  # type: ignore[misc]
-    process["user"] = user  # type: ignore[typeddict-item]
-    if request.cwd is not None:
-        process["cwd"] = request.cwd
-    if request.env:
-        process["env"] = [*(base.get("env") or []), *request.env]
-    if request.no_new_privs is not None:
-        process["noNewPrivileges"] = request.no_new_privs
-    if request.process_label is not None:
-        process["selinuxLabel"] = request.process_label
-    if request.apparmor is not None:
-        process["apparmorProfile"] = request.apparmor
-    if request.caps:
-        process["capabilities"] = _more_capabilities(base, request.caps)  # type: ignore[typeddict-item]
-    problems = check_process(process)
-    if problems:
-        raise ConfigError(problems)
-    return process
-
-
-def _more_capabilities(base: Process, names: list[str]) -> dict[str, list[str]]:
-    """Never inheritable (CVE-2022-29162); ambient only where the config has inheritable ones."""
-    sets = {name: list(values) for name, values in (base.get("capabilities") or {}).items()}  # type: ignore[call-overload]
-    places = ["bounding", "effective", "permitted"] + (["ambient"] if sets.get("inheritable") else [])
-    for place in places:
-        sets[place] = list(dict.fromkeys([*sets.get(place, []), *names]))
-    return sets
-
-
-def _from_file(path: str) -> Process:
-    from orlop.host.probe import read_text
-    from orlop.spec.load import load_process
-
-    try:
-        data = read_text(path)
-    except OSError as error:
-        raise OrlopError(f"unable to read {path}: {(error.strerror or '').lower()}") from None
-    return load_process(data.encode("utf-8", "surrogateescape"), path)

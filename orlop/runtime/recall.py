@@ -1,6 +1,7 @@
 """Programs that were planned before: the same config on the same host needs no second check and no second plan.
 
-    <cache>/programs/<hash of the question>     see host/cache.py
+    <cache>/programs/<hash of the question>                     of containers, see host/cache.py
+    <root>/<id>/programs/<hash of the question>                 of further processes in one (runtime/exec_planning.py)
         magic (8)   hash of the rest (8)   marshal of (question, spec, inputs, program, places of the id in it,
         lines for devices.allow and devices.deny)
 
@@ -26,7 +27,7 @@ from orlop.host.cache import Directory, hashed, place, unhashed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from orlop.cgroup.base import DeviceLines
     from orlop.program.ops import Program
@@ -62,7 +63,8 @@ class Recalled:
 
 
 class Entry:
-    """What is remembered for a question; `spec` is the config, read and checked, `device_lines` those of its cgroup."""
+    """What is remembered for a question; `spec` is the config, read and checked, and in a further process's also its
+    process object; `device_lines` those of its cgroup."""
 
     __slots__ = ("_inputs", "_places", "_program", "device_lines", "spec")
 
@@ -99,8 +101,7 @@ def question(container_id: str, bundle: str, config: bytes, options: Options, fi
     config, and one to which a socket is added, are not planned as they are.  Where a pack is used and no longer fits,
     nobody knows what our code is.
     """
-    pack = sys.modules.get("orlop.pack")
-    code = pack.code() if pack is not None else _LOADED
+    code = own_code()
     text = container_id.encode()
     if code is None or options.times or options.notify_socket or (options.rootless or os.geteuid()):
         return None
@@ -110,13 +111,23 @@ def question(container_id: str, bundle: str, config: bytes, options: Options, fi
     return (code, len(text), fifo, options.listen_fds, wishes, bundle, config)
 
 
-def recall(asked: Question) -> Entry | None:
-    """What is remembered for a question.  Silent about files that are missing, damaged or strange."""
+def own_code() -> bytes | None:
+    """What stands for our own code in a question; None where a pack of modules is used and no longer fits."""
+    pack = sys.modules.get("orlop.pack")
+    if pack is None:
+        return _LOADED
+    code: bytes | None = pack.code()
+    return code
+
+
+def recall(asked: Question, kept: str) -> Entry | None:
+    """What is remembered for a question in the directory `kept`.  Silent about files that are missing, damaged or
+    strange."""
     try:
         if asked[0] == _LOADED:
             data = _memory.get(asked, b"")
         else:
-            with Directory(place("programs")) as directory:
+            with Directory(kept) as directory:
                 data = unhashed(MAGIC, 0, directory.read(_name(asked)))
         known, spec, inputs, program, places, device_lines = loads(data)
     except (OSError, ValueError, EOFError, TypeError):
@@ -132,21 +143,35 @@ def remember(
     filled: Program,
     device_lines: DeviceLines | None,
 ) -> None:
-    """Keep a program; `filled` is the same planned for an id of FILLER.  Silent where that is not possible."""
+    """Keep a container's program; `filled` is the same planned for an id of FILLER."""
     from orlop.program.encode import encode
     from orlop.spec.json import parse
 
-    template = encode(filled)
-    places = differences(encode(program), template, container_id)
-    if places is None or program.scratch != filled.scratch:
-        return
-    kept = (template, filled.scratch, filled.control, filled.architecture)
+    places = differences(encode(program), encode(filled), container_id)
+    if places is not None and program.scratch == filled.scratch:
+        keep(asked, parse(_config(asked), ""), inputs, filled, place("programs"), _MOST, places, device_lines)
+
+
+def keep(
+    asked: Question,
+    spec: object,
+    inputs: object,
+    program: Program,
+    kept: str,
+    most: int,
+    places: Sequence[int] = (),
+    device_lines: DeviceLines | None = None,
+) -> None:
+    """Keep a program in the directory `kept`, which holds `most` of them.  Silent where that is not possible."""
+    from orlop.program.encode import encode
+
+    encoded = (encode(program), program.scratch, program.control, program.architecture)
     try:
-        entry = dumps((asked, parse(_config(asked), ""), inputs, kept, places, device_lines))  # type: ignore[arg-type]
+        entry = dumps((asked, spec, inputs, encoded, places, device_lines))  # type: ignore[arg-type]
         if asked[0] == _LOADED:
             _memory[asked] = entry
             return
-        with Directory(place("programs"), make=True, most=_MOST) as directory:
+        with Directory(kept, make=True, most=most) as directory:
             directory.make_room()
             directory.write(_name(asked), hashed(MAGIC, 0, entry))
     except (OSError, ValueError):
@@ -185,7 +210,7 @@ def differences(made: bytes, template: bytes, container_id: str) -> list[int] | 
 
 
 def plain(value: object) -> object:
-    """Objects with slots as tuples of what is in them, so that they can be compared and kept."""
+    """Objects with slots, and lists, as tuples of what is in them, so that they can be compared and kept."""
     slots = getattr(type(value), "__slots__", None)
     if slots is not None and not isinstance(value, (str, bytes, int)):
         return tuple(plain(getattr(value, name)) for name in slots)

@@ -18,9 +18,10 @@ pytestmark = pytest.mark.usefixtures("clean_host")
 # any call and the storing of its result.
 _PROGRAM = """
 import json, os, signal, sys, threading
-source, root, bundle, name, what, points = sys.argv[1:]
+source, root, bundle, name, what, how, points = sys.argv[1:]
 sys.path.insert(0, source)
 import orlop
+from orlop.runtime import exec_planning, recall
 from orlop.runtime.exec import ExecRequest, spawn_in
 from orlop.runtime.options import Options
 
@@ -82,6 +83,8 @@ if what == "execute":
     container.start()
     box_pid = container.state()["pid"]
 work = {"create": create, "execute": execute}[what]
+if how == "planned":
+    recall.own_code = exec_planning.own_code = lambda: None
 for _ in range(2):  # what is planned a second time is remembered
     interrupted(work, 0)
     rest()
@@ -100,8 +103,14 @@ print(json.dumps(found))
 """
 
 
-def test_a_create_that_is_interrupted_at_any_moment_loses_no_process(runtime: Runtime, bundle: Bundle) -> None:
-    found = _interrupted(runtime, bundle.args("true"), "create")
+HOW = pytest.mark.parametrize("how", ["planned", "recalled"])
+
+
+@HOW
+def test_a_create_that_is_interrupted_at_any_moment_loses_no_process(
+    runtime: Runtime, bundle: Bundle, how: str
+) -> None:
+    found = _interrupted(runtime, bundle.args("true"), "create", how)
     assert [row for row in found if row[1] == "posix_spawn"] and [row for row in found if row[1] == "recvmsg"]
     # One interrupt may come when all is done: as the call returns.
     whole = [row for row in found if row[2] and row[3]]
@@ -111,16 +120,17 @@ def test_a_create_that_is_interrupted_at_any_moment_loses_no_process(runtime: Ru
     assert all(stopped and left == 0 for _, _, stopped, left in spawned), spawned
 
 
-def test_an_exec_that_is_interrupted_at_any_moment_loses_no_process(runtime: Runtime, bundle: Bundle) -> None:
-    found = _interrupted(runtime, bundle.args("sleep", "1000"), "execute")
+@HOW
+def test_an_exec_that_is_interrupted_at_any_moment_loses_no_process(runtime: Runtime, bundle: Bundle, how: str) -> None:
+    found = _interrupted(runtime, bundle.args("sleep", "1000"), "execute", how)
     spawned = [row for row in found if row[1] in ("posix_spawn", "recvmsg")]
     assert spawned and all(stopped and left == 0 for _, _, stopped, left in spawned), spawned
 
 
-def _interrupted(runtime: Runtime, bundle: Bundle, what: str) -> list[tuple[int, str, bool, int]]:
+def _interrupted(runtime: Runtime, bundle: Bundle, what: str, how: str) -> list[tuple[int, str, bool, int]]:
     """For each moment: which it was, after which call, was the caller told, how many processes were left."""
     runtime.root.mkdir(exist_ok=True)
-    names = [str(ROOT), str(runtime.root), str(bundle.path), runtime.new_id(), what, "60"]
+    names = [str(ROOT), str(runtime.root), str(bundle.path), runtime.new_id(), what, how, "60"]
     argv = [sys.executable, "-c", _PROGRAM, *names]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -244,6 +245,81 @@ def test_a_recalled_start_does_not_load_the_planner(
         project = Path(__file__).parents[2]
         seen.append(subprocess.run(argv, cwd=project, capture_output=True, text=True, check=True).stdout)
     assert seen == ["0 4\n", "0 0\n"]
+
+
+def test_an_exec_that_comes_again_is_not_planned_again(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    process = place / "process.json"
+    process.write_text(
+        json.dumps({"args": ["sh", "-c", "id -u; exit 3"], "cwd": "/", "user": {"uid": 5}, "env": ["PATH=/bin"]})
+    )
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        for flags in [("-p", process, container.id), (container.id, "sh", "-c", "id -u; exit 3")]:
+            first, second = (runtime("--debug", "exec", *flags, status=3) for _ in range(2))
+            assert (recalled(first), recalled(second)) == (False, True)
+            assert first.lines == second.lines == ["5" if flags[0] == "-p" else "0"]
+
+
+def test_another_exec_is_planned(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    def run(*flags: str | Path, file: str = "") -> list[str]:
+        if file:
+            (place / "process.json").write_text(json.dumps({"args": [file], "cwd": "/", "env": ["PATH=/bin"]}))
+        done = runtime("--debug", "exec", *flags, *(() if file else (container.id, "sh", "-c", "id -u; pwd; echo $A")))
+        assert not recalled(done)
+        return done.lines
+
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        assert run() == ["0", "/", ""]
+        assert run("--user", "7") == ["7", "/", ""]
+        assert run("--cwd", "/tmp") == ["0", "/tmp", ""]
+        assert run("--env", "A=b") == ["0", "/", "b"]
+        assert run("--env", "A=c") == ["0", "/", "c"]
+        assert run("-p", place / "process.json", container.id, file="pwd") == ["/"]
+        assert run("-p", place / "process.json", container.id, file="id")[0].startswith("uid=0")
+
+
+def test_an_exec_is_planned_again_where_the_host_has_changed(runtime: Runtime, bundle: Bundle) -> None:
+    """The caller's own limits are part of a program that sets some: so are its standard streams."""
+    bundle.set("process.rlimits", [{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 100}])
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        runtime("exec", container.id, "true")
+        assert recalled(runtime("--debug", "exec", container.id, "true"))
+        limited = Runtime(["prlimit", "--core=0", *runtime.argv], runtime.root, runtime.marker)
+        assert not recalled(limited("--debug", "exec", container.id, "true"))
+
+
+def test_what_is_kept_of_execs_is_little_and_goes_with_the_container(runtime: Runtime, bundle: Bundle) -> None:
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        kept = runtime.root / container.id / "programs"
+        for number in range(12):
+            runtime("exec", container.id, "echo", str(number))
+        assert 0 < len(list(kept.iterdir())) <= 5
+        assert kept.stat().st_mode & 0o777 == 0o700
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize("harm", ["damaged", "another's"])
+def test_an_exec_that_was_kept_is_used_only_whole_and_if_it_is_ours_alone(
+    runtime: Runtime, bundle: Bundle, harm: str
+) -> None:
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        runtime("exec", container.id, "echo", "first")
+        (entry,) = (runtime.root / container.id / "programs").iterdir()
+        if harm == "damaged":
+            data = bytearray(entry.read_bytes())
+            data[-100] ^= 1
+            entry.write_bytes(data)
+        else:
+            entry.chmod(0o622)
+        done = runtime("--debug", "exec", container.id, "echo", "first")
+        assert done.lines == ["first"] and not recalled(done)
+
+
+def test_an_exec_that_fails_again_says_as_much_as_before(runtime: Runtime, bundle: Bundle) -> None:
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        runtime("exec", container.id, "sh", "-c", "exit 0")
+        os.unlink(bundle.rootfs / "bin/sh")
+        done = runtime("--debug", "exec", container.id, "sh", "-c", "exit 0", status=255)
+        assert recalled(done) and 'exec: \\"sh\\": executable file not found in $PATH' in done.stderr
 
 
 def test_a_program_plans_a_config_that_comes_again_no_more(runtime: Runtime, make_bundle: Callable[[], Bundle]) -> None:

@@ -83,6 +83,8 @@ class Injector:
 def injector(monkeypatch: pytest.MonkeyPatch) -> Injector:
     found = Injector()
     monkeypatch.setattr(Program, "encoded", lambda program: found.encode(program))
+    for module in ("recall", "exec_planning"):
+        monkeypatch.setattr(f"orlop.runtime.{module}.own_code", lambda: None)  # each time anew, and not from memory
     return found
 
 
