@@ -6,6 +6,7 @@
     exec.fifo       exists while the container waits for start
     account.json    how it ended and what it used, where that was known then (runtime/account.py)
     monitor         what its monitor records, where it has one (runtime/monitor.py)
+    programs/       what exec does not plan again (runtime/exec_planning.py)
 
 The directory itself is what commands lock.  It is made first and removed last, so that a crash at any point leaves
 something that `delete` finds.
