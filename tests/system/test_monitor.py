@@ -316,6 +316,16 @@ def test_the_program_of_the_monitor_is_sound() -> None:
         assert len(problems) == 1 and "(execve, monitor)" in problems[0] and "not swept" in problems[0], problems
 
 
+def test_the_monitor_reads_all_before_it_writes_any() -> None:
+    """Whoever removes the cgroup is told of its end at the same time."""
+    program = monitor_program("x86_64", 3, 4, 5, ("/sys/fs/cgroup/a", "/sys/fs/cgroup/b"))
+    names = program.names
+    end = len(names) - 1 - names[::-1].index("waitid")
+    assert names[:end].count("openat") == 2 and "sched_setattr" in names[:end]
+    assert names[end:].count("read") == 2
+    assert "read" not in names[end + names[end:].index("write") :]
+
+
 def test_a_damaged_record_is_none(runtime: Runtime, bundle: Bundle) -> None:
     container = stopped(runtime, bundle.shell("exit 6"), runtime.new_id())
     record = runtime.root / container.id / "monitor"
