@@ -134,6 +134,13 @@ def test_orlop_is_replaced_while_containers_run(engine: Docker) -> None:
     assert engine.do("exec", "old", "echo", "back") == "back"
 
 
+def test_the_containers_of_the_engine_are_listed_below_its_own_root(engine: Docker) -> None:
+    engine.do("run", "-d", *_ALONE, "--name", "seen", IMAGE, "sleep", "1000")
+    argv = ["nsenter", "-t", str(engine.init), "-m", "-p", TESTED, "--root", f"{engine.place}/exec/runtime-runc/moby"]
+    told = subprocess.run([*argv, "list"], capture_output=True, text=True, check=True).stdout
+    assert re.search(rf"^{engine.state('seen', 'Id')} +\d+ +running ", told, re.MULTILINE), told
+
+
 def test_fifty_containers_start_at_the_same_time(engine: Docker) -> None:
     def run(number: int) -> Done:
         return engine("run", "--rm", *_ALONE, IMAGE, "sh", "-c", f"echo {number}; exit {number}", seconds=300)
