@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from orlop.runtime.console import ConsoleSocket
     from orlop.runtime.options import Options
     from orlop.runtime.waiting import Steps
     from orlop.spec.types import Process
@@ -37,6 +38,7 @@ class ExecRequest:
         "args",
         "caps",
         "cgroup",
+        "console",
         "cwd",
         "env",
         "no_new_privs",
@@ -64,7 +66,10 @@ class ExecRequest:
     ) -> None:
         self.args = args
         self.process_file = process_file
+        # exec may need another try, with what the file held, which may be a pipe, and over the same connection: whoever
+        # listens on a console socket takes the first.
         self._file: bytes | None = None
+        self.console: ConsoleSocket | None = None
         self.cwd = cwd
         self.env = env
         self.tty = tty
@@ -112,17 +117,21 @@ def _somewhere(
     """Start it in the container's cgroup; where that takes no process, somewhere else or in another way."""
     found = Found(container_id, options)
     directory = None
-    while True:
-        try:
-            return start(found, request, options, directory)
-        except KernelError as error:
-            from orlop.runtime.elsewhere import another_cgroup
+    try:
+        while True:
+            try:
+                return start(found, request, options, directory)
+            except KernelError as error:
+                from orlop.runtime.elsewhere import another_cgroup
 
-            another = another_cgroup(found, request.cgroup, error)
-            if another in (None, directory):
-                raise
-            directory = another
-            options.log("debug", f"joining the cgroup {directory} by its files: {error}")
+                another = another_cgroup(found, request.cgroup, error)
+                if another in (None, directory):
+                    raise
+                directory = another
+                options.log("debug", f"joining the cgroup {directory} by its files: {error}")
+    finally:
+        if request.console is not None:
+            request.console.close()
 
 
 def _exec(found: Found, request: ExecRequest, options: Options, directory: str | None) -> int:
@@ -130,12 +139,12 @@ def _exec(found: Found, request: ExecRequest, options: Options, directory: str |
     try:
         if options.detach:
             with Deferral() as deferral:
-                drive(_start(launch, options, pidfd, deferral=deferral), deferral.readable).release()
+                drive(_start(launch, request, options, pidfd, deferral=deferral), deferral.readable).release()
             planning.remember()
             return 0
         foreground = Foreground(terminal=bool(launch.process.get("terminal")))
         try:
-            drive(_start(launch, options, pidfd, foreground))
+            drive(_start(launch, request, options, pidfd, foreground))
             planning.remember()
             return foreground.wait(launch.pid)
         finally:
@@ -149,7 +158,7 @@ def _spawn(found: Found, request: ExecRequest, options: Options, directory: str 
     launch, planning, pidfd = _launch(found, request, options, directory)
     try:
         with Deferral() as deferral:
-            drive(_start(launch, options, pidfd, deferral=deferral), deferral.readable)
+            drive(_start(launch, request, options, pidfd, deferral=deferral), deferral.readable)
         planning.remember()
         return launch.pid
     finally:
@@ -195,16 +204,16 @@ def _launch(
 
 def _start(
     launch: Launch,
+    request: ExecRequest,
     options: Options,
     pidfd: int,
     foreground: Foreground | None = None,
     deferral: Deferral | None = None,
 ) -> Steps[Launch]:
-    console = None
-    if options.console_socket:
+    if options.console_socket and request.console is None:
         from orlop.runtime.console import ConsoleSocket
 
-        console = ConsoleSocket(options.console_socket)
+        request.console = ConsoleSocket(options.console_socket)
     try:
         yield from launch.prepare(((pidfd, launch.program.control + PIDFD_AFTER_CONTROL),))
         options.log("debug", f"child process in init(), pid {launch.pid}")
@@ -215,8 +224,8 @@ def _start(
                 write(place(), f"{path}/tasks", str(launch.pid))
         if launch.master >= 0 and foreground is not None:
             foreground.take(launch.master)
-        elif console is not None:
-            console.give(launch.master)
+        elif request.console is not None:
+            request.console.give(launch.master)
             launch.close_terminal()
         if options.pidfd_socket:
             from orlop.runtime.sending import send_pidfd
@@ -231,9 +240,6 @@ def _start(
     except BaseException:
         launch.abandon()
         raise
-    finally:
-        if console is not None:
-            console.close()
     return launch
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.system.bundles import Bundle
 from tests.system.command import Container, Runtime, end, error_line
 from tests.system.limits import UNIFIED, cgroup_file, need
+from tests.system.sockets import listener, receive_descriptor
 
 pytestmark = [
     pytest.mark.usefixtures("clean_host"),
@@ -62,6 +63,20 @@ def test_the_cgroup_belongs_to_the_user_of_a_container_that_may_write_to_it(runt
         assert {name for name, uid in owners.items() if uid == 100005} == set(names) & owners.keys()
         assert os.stat(top).st_uid == 100005
         assert container.shell("mkdir /sys/fs/cgroup/mine && echo made") == ["made"]
+
+
+def test_exec_sends_its_terminal_over_the_first_connection_though_the_cgroup_takes_another_try(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    """Who listens on a console socket takes one connection: containerd's shim, conmon."""
+    bundle.user_namespace(100000).namespace("cgroup").without_mount("/sys/fs/cgroup")
+    bundle.mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid").args("sleep", "1000")
+    with runtime.running(bundle) as container, listener(place / "console") as listening:
+        flags = ("-d", "-t", "--console-socket", place / "console", "--pid-file", place / "pid")
+        done = runtime("--debug", "exec", *flags, container.id, "cat")
+        assert "joining the cgroup" in done.stderr
+        os.close(receive_descriptor(listening)[0])
+        end(int((place / "pid").read_text()))
 
 
 @pytest.mark.parametrize("case", ["read-only", "no namespace"])
