@@ -38,8 +38,13 @@ def trace(engine: Docker, container: str) -> dict[str, int]:
         "init's descriptors": len(engine.do("exec", container, "ls", "/proc/1/fd").splitlines()),
         "mounts": len(Path(f"/proc/{engine.init}/mountinfo").read_text().splitlines()),
         "cgroups": len(engine.cgroups()),
-        "files": sum(len(files) + len(names) for _, names, files in os.walk(engine.place / "exec")),
+        "files": _files(engine.place / "exec"),
+        "runtime's cache": _files(Path(f"/proc/{engine.init}/root/run/orlop-cache")),
     }
+
+
+def _files(place: Path) -> int:
+    return sum(len(files) + len(names) for _, names, files in os.walk(place))
 
 
 def _same(process: Path, namespace: int) -> bool:
