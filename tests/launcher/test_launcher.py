@@ -101,11 +101,29 @@ def test_the_environment_is_passed_on_as_it_is(env: dict[str, str], tree: Tree) 
     assert tree.run(env=env)["environment"] == env
 
 
-def test_no_descriptor_is_left_open(tree: Tree) -> None:
+@pytest.mark.parametrize("command", ["state", "list"])
+def test_no_descriptor_is_left_open(tree: Tree, command: str) -> None:
     tree.run()  # writes the pack
-    descriptors = tree.run()["descriptors"]
+    descriptors = tree.run(command)["descriptors"]
     assert isinstance(descriptors, dict)
     assert sorted(descriptors) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "de_DE.ISO-8859-1"])
+def test_text_is_utf_8_in_every_locale(tree: Tree, locale: str) -> None:
+    assert tree.run(env={"LC_ALL": locale})["utf8"] == 1
+
+
+def test_it_says_that_no_module_of_a_hot_command_has_changed(tree: Tree) -> None:
+    assert [tree.run(command)["fresh"] for command in ("state", "state", "list")] == [False, True, False]
+    source = tree.other.stat()
+    os.utime(tree.other, ns=(source.st_atime_ns, source.st_mtime_ns + 1))
+    assert not tree.run("state")["fresh"]
+    tree.run("state")
+    assert tree.run("state")["fresh"]
+    tree.other.write_text(tree.other.read_text() + "\n")
+    os.utime(tree.other, ns=(source.st_atime_ns, source.st_mtime_ns + 1))
+    assert not tree.run("state")["fresh"]
 
 
 def test_neither_site_nor_the_variables_of_python_nor_the_current_directory_are_looked_at(tree: Tree) -> None:
@@ -143,6 +161,8 @@ def test_the_launcher_for_the_other_architecture_finds_its_package_too(tmp_path:
     tree = make(tmp_path / "lib" / VERSION / "site-packages", tmp_path / "bin" / "orlop", built)
     # It starts this machine's own interpreter: an emulated process may execute a file of the host.
     Path(f"{tree.launcher}.python").write_text(f"{INTERPRETER}\n")
-    done = subprocess.run([qemu, "-0", "runc", tree.launcher, "a", "b"], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (7, "")
-    assert '"argv": ["runc", "a", "b"]' in done.stdout
+    for fresh in ("false", "true"):  # the first writes the pack
+        done = subprocess.run([qemu, "-0", "runc", tree.launcher, "state", "b"], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (7, "")
+        assert '"argv": ["runc", "state", "b"]' in done.stdout
+        assert f'"fresh": {fresh}' in done.stdout

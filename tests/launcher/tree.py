@@ -40,6 +40,8 @@ def main(argv: list[str]) -> int:
         "word": WORD,
         "file": sys.modules[WORD_MODULE].__file__,
         "cached": type(sys.modules[WORD_MODULE].__loader__).__name__,
+        "fresh": "fresh" in sys._xoptions,
+        "utf8": sys.flags.utf8_mode,
         "isolated": sys.flags.isolated, "site": not sys.flags.no_site,
         "python": sys.executable,
         "boot": sys.modules["__main__"].__file__,
