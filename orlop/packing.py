@@ -36,7 +36,7 @@ APART = ("orlop.plan.seccomp_flags",)
 MORE = {
     "delete": ("orlop.spec.json",),
     "exec": ("orlop.spec.json",),
-    "kill": ("orlop.cli.signals", "orlop.spec.json"),
+    "kill": ("orlop.runtime.signals", "orlop.spec.json"),
     "start": ("orlop.spec.json",),
     "state": ("orlop.cli.output", "orlop.spec.json"),
 }

@@ -6,6 +6,7 @@ from orlop.cgroup.devices import DEFAULTS, READ, WRITE, policy
 from orlop.check import mounts
 from orlop.check.fields import nearest
 from orlop.check.finding import Finding, warning
+from orlop.check.idle import idle
 from orlop.errors import ConfigError
 from orlop.spec.capabilities import CAPABILITIES, SETS
 from orlop.spec.mappings import mapped
@@ -29,13 +30,7 @@ _LIMITS = "runtime-spec 1.3, config-linux.md#control-groups"
 
 
 def _process(spec: Spec) -> Iterator[Finding]:
-    process = spec.get("process")
-    if process is None:
-        yield warning("process", "is needed by `start`", why=_PROCESS, hint="add it, with cwd and args")
-        return
-    if "consoleSize" in process and not process.get("terminal"):
-        message = "has no effect without process.terminal"
-        yield warning("process.consoleSize", message, why=_PROCESS, hint="set process.terminal, or leave it out")
+    process = spec["process"]
     names = [entry.partition("=")[0] for entry in process.get("env", [])]
     for index, name in enumerate(names):
         if name in names[index + 1 :]:
@@ -172,14 +167,21 @@ def _opens(device: Device, allowed: Policy) -> bool:
     return any(allowed.allows(numbers, access) for access in (READ, WRITE))
 
 
+_WITHOUT_EFFECT = {
+    "kernel": "leave it out: memory.limit counts it",
+    "kernelTCP": "leave it out: memory.limit counts it",
+    "useHierarchy": "leave it out: a limit always holds for the cgroups below",
+}
+
+
 def _limits(spec: Spec) -> Iterator[Finding]:
     resources = spec.get("linux", {}).get("resources", {})
     memory, cpu = resources.get("memory", {}), resources.get("cpu", {})
     place = "linux.resources"
-    for name in ("kernel", "kernelTCP"):
+    for name, hint in _WITHOUT_EFFECT.items():
         if name in memory:
             message = "is not recommended, and without effect on kernels of today"
-            yield warning(f"{place}.memory.{name}", message, why=_LIMITS, hint="leave it out: memory.limit counts it")
+            yield warning(f"{place}.memory.{name}", message, why=_LIMITS, hint=hint)
     limit, swap = memory.get("limit", 0), memory.get("swap", 0)
     if limit > 0 and 0 < swap < limit:
         message = f"is memory and swap together, and {swap} is below memory.limit {limit}"
@@ -287,6 +289,5 @@ _RULES: tuple[Callable[[Spec], Iterator[Finding]], ...] = (
 def doubts(spec: Spec, *, systemd: bool = False) -> list[Finding]:
     """Every doubt about a config in which there is no error."""
     found = [finding for rule in _RULES for finding in rule(spec)]
-    found += _cgroups_path(spec, systemd)
-    found += _pointless(spec["process"]) if "process" in spec else ()
+    found += [*_cgroups_path(spec, systemd), *_pointless(spec["process"]), *idle(spec, systemd=systemd)]
     return found

@@ -60,10 +60,15 @@ class Table:
                     joint = "." if path else ""
                     yield from self.unknown(value, f"{place}{joint}{name}", f"{path}{joint}{name}")
                 elif names and name not in _FOREIGN.get(path, ()):
-                    yield _unknown(f"{place}.{name}" if place else name, name, names)
+                    yield _unknown(f"{place}.{name}" if place else name, name, names, self._elsewhere(name))
         elif isinstance(document, list):
             for index, value in enumerate(document):
                 yield from self.unknown(value, f"{place}[{index}]", f"{path}[]")
+
+    def _elsewhere(self, name: str) -> str | None:
+        """Where a member of this name belongs, if there is only one place for it."""
+        found = [path for path in self.rows if path.rpartition(".")[2] == name and "[]" not in path]
+        return found[0] if len(found) == 1 else None
 
     def too_new(self, document: object, version: str, place: str = "", path: str = "") -> Iterator[Finding]:
         """Fields that came after the version which the config claims to be of."""
@@ -102,13 +107,15 @@ def value_at(document: object, field: str) -> object:
     return document
 
 
-def _unknown(field: str, name: str, names: list[str]) -> Finding:
+def _unknown(field: str, name: str, names: list[str], elsewhere: str | None) -> Finding:
     near = nearest(name, names)
     if near is not None and near.lower() == name.lower():
         message = f'"{name}" is unknown to the runtime-spec, though runc and orlop take it'
     else:
         message = f'"{name}" is unknown and has no effect'
     hint = f'did you mean "{near}"?' if near else f"known here: {' '.join(names)}"
+    if elsewhere:
+        hint = f"it belongs at {elsewhere}"
     return warning(field, message, why="runtime-spec, config.md#extensibility", hint=hint)
 
 

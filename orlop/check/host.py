@@ -10,7 +10,10 @@ from orlop.check.finding import Finding, error, warning
 from orlop.errors import ConfigError, OrlopError
 from orlop.host import resctrl
 from orlop.host.cgroups import layout
+from orlop.host.probe import grantable
+from orlop.spec.capabilities import SETS, known_capability
 from orlop.spec.tuning import number_list
+from orlop.spec.walk import cast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from orlop.host.seccomp import Library
     from orlop.spec.types import Spec
 
-_RUNTIME_HOOKS = ("prestart", "createRuntime", "createContainer", "poststart", "poststop")
+_NEEDED = {"proc": "pid", "sysfs": "network", "mqueue": "ipc"}
 _SYSTEMD = "name=systemd"
 _UNKNOWN_CALL = -1  # __NR_SCMP_ERROR
 _LAST_CALL = 600
@@ -28,37 +31,46 @@ _LAST_CALL = 600
 
 def lacks(spec: Spec, root: str = "/") -> list[Finding]:
     """Everything that this host lacks; below `root` are its /proc and /sys, for tests."""
-    found = [*_hooks(spec), *_namespaces(spec), *_net_devices(spec, root), *_limits(spec, root)]
+    found = [*_net_devices(spec, root), *_limits(spec, root)]
     found += _resources(spec, layout(f"{root}proc", f"{root}sys/fs/cgroup"))
     found += [
         *_processors(spec, root),
         *_huge_pages(spec, root),
         *_cache_groups(spec, root),
         *_system_calls(spec),
+        *_file_systems_of_a_user(spec),
+        *_capabilities(spec),
         *_filesystems(spec, root),
     ]
     return found
 
 
-def _hooks(spec: Spec) -> Iterator[Finding]:
-    why = "runtime-spec 1.3, config.md#posix-platform-hooks"
-    hooks: dict[str, list[dict[str, str]]] = dict(spec.get("hooks", {}))  # type: ignore[arg-type]
-    for name in _RUNTIME_HOOKS:
-        for index, hook in enumerate(hooks.get(name, [])):
-            path, field = hook["path"], f"hooks.{name}[{index}].path"
-            if not os.path.exists(path):
-                yield error(field, f"{path} is not on this host", why=why, hint="install it, or leave the hook out")
-            elif os.path.isdir(path) or not os.access(path, os.X_OK):
-                yield error(field, f"{path} cannot be executed", why=why, hint="make it executable: chmod +x")
+def _file_systems_of_a_user(spec: Spec) -> Iterator[Finding]:
+    """In a user namespace these can be mounted only with a namespace of their own kind (kernel, FS_USERNS_MOUNT)."""
+    kinds = {row["type"] for row in spec.get("linux", {}).get("namespaces", [])}
+    if "user" not in kinds:
+        return
+    for index, mount in enumerate(spec.get("mounts", [])):
+        needed = _NEEDED.get(mount.get("type", ""))
+        if needed and needed not in kinds and not {"bind", "rbind", "remount"} & {*mount.get("options", [])}:
+            message = f"in a user namespace {mount.get('type')} cannot be mounted without a {needed} namespace"
+            hint = f'add {{"type": "{needed}"}} to linux.namespaces, or bind the host\'s with the option "rbind"'
+            yield error(f"mounts[{index}].type", message, why="user_namespaces(7)", hint=hint)
 
 
-def _namespaces(spec: Spec) -> Iterator[Finding]:
-    for index, row in enumerate(spec.get("linux", {}).get("namespaces", [])):
-        path = row.get("path")
-        if path and not os.path.lexists(path) and visible(os.path.dirname(path)):
-            hint = "make it first: it goes away with its last process unless it is mounted somewhere"
-            why = "runtime-spec 1.3, config-linux.md#namespaces"
-            yield error(f"linux.namespaces[{index}].path", f"{path} is not there", why=why, hint=hint)
+def _capabilities(spec: Spec) -> Iterator[Finding]:
+    """What the kernel knows and we ourselves lack, where we are root and so may be the one who runs it."""
+    if os.geteuid() != 0:
+        return
+    own, given = grantable(spec), dict(spec["process"].get("capabilities", {}))
+    for kind in SETS:
+        for index, name in enumerate(cast("list[str]", given.get(kind, []))):
+            number = known_capability(name)
+            if number is not None and not own >> number & 1:
+                field = f"process.capabilities.{kind}[{index}]"
+                hint = "leave it out, or run the container where root has it"
+                message = f"{name} cannot be granted here, and is left out"
+                yield warning(field, message, why="/proc/self/status", hint=hint)
 
 
 def _net_devices(spec: Spec, root: str) -> Iterator[Finding]:
@@ -220,13 +232,6 @@ def _filesystems(spec: Spec, root: str) -> Iterator[Finding]:
             hint = f'did you mean "{near}"?' if near else f"load the module of {kind}, if there is one"
             message = f"this kernel has no file system {kind}"
             yield warning(f"mounts[{index}].type", message, why="/proc/filesystems", hint=hint)
-
-
-def visible(directory: str) -> bool:
-    """Tell whether what is missing in a directory is really missing, or only hidden from us."""
-    while not os.path.lexists(directory):
-        directory = os.path.dirname(directory) or "/"
-    return os.access(directory, os.X_OK)
 
 
 def _text(path: str) -> str:

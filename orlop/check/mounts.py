@@ -36,7 +36,7 @@ def _options(place: str, mount: Mount) -> Iterator[Finding]:
         field = f"{place}.options[{index}]"
         if word in words[:index]:
             yield warning(field, f'"{word}" is there twice', why=_WHY, hint="leave one out")
-        elif word in EMPTY - {"defaults", "remount"}:
+        elif word in EMPTY - {"defaults"}:
             yield warning(field, f'"{word}" has no effect on Linux today', why="mount(8)", hint="leave it out")
         elif word in ATTRIBUTES:
             later = next((each for each in words[index + 1 :] if _cancels(word, each)), None)

@@ -6,6 +6,8 @@ import json
 import re
 
 from orlop.check.fields import nearest
+from orlop.check.told import ADDITIONS, REMEDIES
+from orlop.spec.walk import MISSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +15,17 @@ if TYPE_CHECKING:
 
     from orlop.check.finding import Finding
 
+CONFIG = "config.json"
+_ANYTHING = "correct the text there; `orlop spec` writes a config that is right"
 _KNOWN = "known: "
+_TYPE = re.compile(r"must be (an object|an array|a string|an integer|a boolean), not ")
+_EXAMPLES = {
+    "an object": "an object, in braces",
+    "an array": "an array, in brackets",
+    "a string": "text, in quotes",
+    "an integer": "a whole number, without quotes",
+    "a boolean": "true or false, without quotes",
+}
 _SIZE = re.compile(r"([0-9]+) ?([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -27,10 +39,33 @@ def complete(finding: Finding) -> None:
         if meant and meant != value:
             finding.hint = f'did you mean "{meant}"? {hint}'
     elif not hint:
-        for beginning, remedy in _REMEDIES:
-            if finding.message.startswith(beginning):
-                finding.hint = remedy(value)
-                return
+        finding.hint = _of_the_value(finding) or _of_the_message(finding)
+
+
+def _of_the_value(finding: Finding) -> str | None:
+    for beginning, remedy in _REMEDIES:
+        if finding.message.startswith(beginning):
+            return remedy(finding.value)
+    return None
+
+
+def _of_the_message(finding: Finding) -> str | None:
+    field, message = finding.field, finding.message
+    if finding.value is ...:
+        for end, addition in ADDITIONS.items():
+            if field == end or field.endswith(f".{end}"):
+                return addition
+    if message == MISSING:
+        return f'add "{field.rpartition(".")[2]}"'
+    if message.startswith("must be from "):
+        return message.partition(",")[0].replace("must be", "write a number")
+    for words, remedy in REMEDIES:
+        if words in message:
+            return remedy.replace("{value}", str(finding.value))
+    wanted = _TYPE.match(message)
+    if wanted:
+        return f"write {_EXAMPLES[wanted[1]]}"
+    return _ANYTHING if field == CONFIG else None
 
 
 def _end(value: str, words: list[str]) -> str | None:
@@ -47,6 +82,16 @@ def _integer(value: object) -> str | None:
     return f"write {int(found[1]) * 1024 ** _POWERS[found[2].lower()]}, without quotes" if found else None
 
 
+def _page_size(value: object) -> str | None:
+    text = value.upper() if isinstance(value, str) else ""
+    size = re.fullmatch(r"([1-9][0-9]*)([KMG])(?:I?B)?", text)
+    return f'write "{size[1]}{size[2]}B"' if size else None
+
+
+def _absolute(value: object) -> str | None:
+    return f'write "/{value}"' if isinstance(value, str) and value[:1] not in (".", "") else None
+
+
 def _array(value: object) -> str | None:
     return f"write {json.dumps(value.split() or [value])}" if isinstance(value, str) else None
 
@@ -61,6 +106,8 @@ def _boolean(value: object) -> str | None:
 
 
 _REMEDIES: tuple[tuple[str, Callable[[object], str | None]], ...] = (
+    ("must be like 64KB", _page_size),
+    ("must be an absolute path", _absolute),
     ("must be an integer", _integer),
     ("must be an array", _array),
     ("must be a string", _string),

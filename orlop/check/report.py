@@ -13,9 +13,10 @@ from copy import deepcopy
 from orlop.check.doubts import doubts
 from orlop.check.fields import Table, nearest, value_at
 from orlop.check.finding import ERROR, WARNING, Finding, error, warning
-from orlop.check.host import lacks, visible
+from orlop.check.host import lacks
+from orlop.check.places import places
 from orlop.check.program import program as program_there
-from orlop.check.remedies import complete
+from orlop.check.remedies import CONFIG, complete
 from orlop.errors import ConfigError, OrlopError
 from orlop.runtime.explain import program
 from orlop.runtime.options import Options
@@ -30,12 +31,9 @@ from orlop.spec.walk import cast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from orlop.errors import Problem
     from orlop.spec.types import Spec
 
-CONFIG = "config.json"
 _SECRETS = ("process.env",)
 _ORDER = {ERROR: 0, WARNING: 1}
 
@@ -56,7 +54,10 @@ def report(bundle: str, *, systemd: bool = False, rootless: bool | None = None) 
     try:
         document = parse(data, CONFIG)
     except ConfigError as refusal:
-        return [_finding(problem, "RFC 8259; runtime-spec 1.3, glossary.md") for problem in refusal.problems]
+        found = [_finding(problem, "RFC 8259; runtime-spec 1.3, glossary.md") for problem in refusal.problems]
+        for finding in found:
+            complete(finding)
+        return found
     findings, spec = _document(document)
     if spec is not None:
         findings += doubts(spec, systemd=systemd)
@@ -76,9 +77,9 @@ def _document(document: object) -> tuple[list[Finding], Spec | None]:
     table = Table()
     findings = list(table.unknown(document))
     version = document.get("ociVersion") if isinstance(document, dict) else None
-    if isinstance(version, str):
+    if isinstance(version, str) and fields.is_semantic_version(version):
         findings += table.too_new(document, version)
-    problems = check(config, process=isinstance(document, dict) and "process" in document)
+    problems = check(config)
     findings += [_finding(problem, table.why(problem.field)) for problem in problems]
     return findings, None if problems else cast("Spec", config)
 
@@ -99,7 +100,7 @@ def _predraft(document: object, config: object) -> tuple[list[Finding], Spec | N
 
 
 def _host(spec: Spec, bundle: str, *, systemd: bool, rootless: bool | None) -> list[Finding]:
-    found = [*_root(spec, bundle), *_sources(spec, bundle), *lacks(spec)]
+    found = [*_root(spec, bundle), *places(spec, bundle), *lacks(spec)]
     found += program_there(spec, os.path.join(bundle, spec["root"]["path"]))
     if rootless or (rootless is None and os.geteuid() != 0):
         level = error if rootless else warning
@@ -143,15 +144,6 @@ def _root(spec: Spec, bundle: str) -> list[Finding]:
     if not names and not spec.get("mounts"):
         return [warning("root.path", f"{path} is empty", why=why, hint="unpack a root file system there")]
     return []
-
-
-def _sources(spec: Spec, bundle: str) -> Iterable[Finding]:
-    for index, mount in enumerate(spec.get("mounts", [])):
-        if {"bind", "rbind"} & {*mount.get("options", [])} and mount.get("source"):
-            source = os.path.join(bundle, mount["source"])
-            if not os.path.lexists(source) and visible(os.path.dirname(source)):
-                why, hint = "runtime-spec 1.3, config.md#mounts", "make it, or leave the mount out"
-                yield error(f"mounts[{index}].source", f"{source} is not there", why=why, hint=hint)
 
 
 def _finding(problem: Problem, why: str) -> Finding:

@@ -14,10 +14,10 @@ FLAGS: tuple[Flag, ...] = (("all", "a", "bool", False, ""),)
 
 
 def run(args: Args) -> int:
-    from orlop.cli.signals import number
     from orlop.runtime.kill import kill
+    from orlop.runtime.signals import number
 
-    signal = number((args.rest[1] if len(args.rest) > 1 else "") or "TERM")  # empty: of a variable that is not set
+    signal = number(args.rest[1]) if len(args.rest) > 1 and args.rest[1] else None  # empty: a variable that is not set
     kill(container_id(args), signal, options(args), all=args.flag("all"))
     return 0
 
@@ -29,7 +29,8 @@ COMMAND = Command(
     "<container-id> [signal]",
     """\
 Sends the signal to the container's first process. The signal is a name, with or
-without SIG and in any case, or a number. For example:
+without SIG and in any case, or a number; without one it is that of the annotation
+org.opencontainers.image.stopSignal, or TERM. For example:
 
     # {program} kill web KILL
 """,

@@ -10,7 +10,7 @@ from orlop.plan.facts import FILE, NULL, OTHER, Facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orlop.spec.types import Mount, Process
+    from orlop.spec.types import Mount, Process, Spec
 
 _CAP_SETGID = 6
 _CAP_MKNOD = 27
@@ -41,11 +41,12 @@ def facts(
 
     Raises OSError where /proc cannot be read.
     """
-    capabilities = _capabilities()
+    own = capabilities()
     return Facts(
         architecture=os.uname().machine,
-        makes_nodes=bool(capabilities >> _CAP_MKNOD & 1) and not in_user_namespace(),
-        keeps_groups=not capabilities >> _CAP_SETGID & 1 and bool(os.getgroups()),
+        makes_nodes=bool(own >> _CAP_MKNOD & 1) and not in_user_namespace(),
+        keeps_groups=not own >> _CAP_SETGID & 1 and bool(os.getgroups()),
+        capabilities=own,
         last_capability=int(read_text("/proc/sys/kernel/cap_last_cap"))
         if process.get("capabilities") is not None
         else 0,
@@ -66,19 +67,26 @@ def _active(module: str) -> bool:
     return active
 
 
-def _capabilities() -> int:
-    """The effective ones."""
+def capabilities() -> int:
+    """The effective capabilities of this process, a bit each; those that are permitted, but for odd callers."""
     text = read_text("/proc/self/status")
     at = text.index("CapEff:")
     return int(text[at + 7 : at + 24], 16)
+
+
+def grantable(spec: Spec) -> int:
+    """The capabilities that a process of this config can have: in a user namespace all that the kernel knows."""
+    rows = (spec.get("linux") or {}).get("namespaces") or []
+    known = (2 << int(read_text("/proc/sys/kernel/cap_last_cap"))) - 1
+    return known if any(row["type"] == "user" for row in rows) else known & capabilities()
 
 
 def _sources(mounts: list[Mount]) -> dict[str, bool]:
     """Of each bind source, whether it is a directory; one that cannot be seen is left out."""
     found = {}
     for mount in mounts:
-        source = mount.get("source")
-        if source and ("bind" in (mount.get("options") or ()) or "rbind" in (mount.get("options") or ())):
+        source, options = mount.get("source"), mount.get("options") or ()
+        if source and ("bind" in options or "rbind" in options) and "remount" not in options:
             try:
                 found[source] = stat.S_ISDIR(os.stat(source).st_mode)
             except OSError:

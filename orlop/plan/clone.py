@@ -12,7 +12,7 @@ event PID; exit                                open bind sources while still the
 from __future__ import annotations
 
 from _struct import pack
-from errno import EINVAL, EPERM
+from errno import EACCES, EINVAL, EPERM
 
 from orlop.plan import events
 from orlop.program import linux
@@ -71,7 +71,7 @@ def oom_score(c: Construction) -> None:
     write_file(b, "/proc/self/oom_score_adj", str(score))
 
 
-_PRIVILEGE = {EPERM: "lowering the score below the runtime's own needs CAP_SYS_RESOURCE"}
+_PRIVILEGE = {EACCES: "lowering the score below the runtime's own needs CAP_SYS_RESOURCE"}
 
 
 def write_file(b: Builder, path: str, text: str) -> None:

@@ -142,6 +142,12 @@ def end_on_signals(c: Construction) -> None:
         b.do("rt_sigaction", number, action, 0, linux.SIGNAL_SET_SIZE)
 
 
+def hooked(c: Construction) -> bool:
+    """Does `start` wait until the program is executed?  The fifo tells it of that, by closing itself."""
+    hooks = c.spec.get("hooks") or {}
+    return bool(hooks.get("startContainer") or hooks.get("poststart"))
+
+
 def wait_for_start(c: Construction, fifo: Register | None) -> None:
     """Say that the container is created, and wait: on the fifo, or for the supervisor."""
     b = c.b
@@ -152,7 +158,7 @@ def wait_for_start(c: Construction, fifo: Register | None) -> None:
     else:
         b.do("close", c.request.control)
         b.do("read", fifo, b.space(8), 1)
-        if not (c.spec.get("hooks") or {}).get("poststart"):  # for them it tells `start` of execve, by closing itself
+        if not hooked(c):
             b.close(fifo)
 
 

@@ -17,7 +17,7 @@ class Construction:
     `root` is the register of the root file system while the container is built, `procfs` that of the private
     procfs, `sources` those of bind sources that had to be opened early, by the index of their mount. `working` is
     the root of the container while the working directory is entered, `inside` whether it already is. `writable_dev`
-    is a tmpfs on /dev that is to be made read-only.
+    is a tmpfs on /dev that is to be made read-only.  `report` is a file for what becomes of hooks when nobody listens.
     """
 
     __slots__ = (
@@ -30,6 +30,7 @@ class Construction:
         "opened",
         "process",
         "procfs",
+        "report",
         "request",
         "root",
         "sources",
@@ -49,6 +50,7 @@ class Construction:
         self.root: Register | None = None
         self.procfs: Register | None = None
         self.console: Register | None = None
+        self.report: Register | None = None
         self.sources: dict[int, Register] = {}
         self.opened: dict[str, Register] = {}
         self.working: Register | None = None

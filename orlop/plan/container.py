@@ -27,7 +27,7 @@ from orlop.plan.credentials import (
 )
 from orlop.plan.devices import make_devices
 from orlop.plan.events import ROOTFS
-from orlop.plan.hooks import create_container_hooks, start_container_hooks
+from orlop.plan.hooks import create_container_hooks, open_report, start_container_hooks
 from orlop.plan.labels import check_mount_label, label_keyring, open_procfs
 from orlop.plan.limits import raise_limits, set_limits
 from orlop.plan.masks import mask_paths, read_only_paths
@@ -51,6 +51,7 @@ def in_the_host(c: Construction) -> Register | None:
     only_known_descriptors(c)
     unshare_first(c)
     fifo = open_fifo(c)
+    open_report(c)
     oom_score(c)
     raise_limits(c)
     open_procfs(c)

@@ -27,13 +27,15 @@ _DENIED = "to set them, or to drop those of the caller, takes CAP_SETGID"
 
 
 def _capability_set(c: Construction, name: str) -> int:
+    """What the kernel knows and the runtime has: what it cannot grant is worth a warning and no error (runtime-spec,
+    "Linux Process").  In a user namespace the process has everything."""
     capabilities = c.process.get("capabilities") or {}
     bits = 0
     for word in capabilities.get(name) or []:  # type: ignore[attr-defined]
         number = known_capability(word)
         if number is not None and number <= c.facts.last_capability:
             bits |= 1 << number
-    return bits
+    return bits if "user" in c.namespaces else bits & c.facts.capabilities
 
 
 def shrink_bounding_set(c: Construction) -> None:

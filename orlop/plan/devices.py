@@ -6,7 +6,7 @@ Everything is made below the descriptor of the directory it lies in; a /dev that
 
 from __future__ import annotations
 
-from errno import EEXIST, ELOOP, ENOTDIR
+from errno import EEXIST, ELOOP, ENOENT, ENOTDIR
 
 from orlop.plan import paths
 from orlop.plan.mount_options import MountOptions
@@ -38,10 +38,13 @@ LINKS = (
 )
 _TYPES = {"c": linux.S_IFCHR, "u": linux.S_IFCHR, "b": linux.S_IFBLK, "p": linux.S_IFIFO}
 _HINTS = {
+    ENOENT: "no device can be made in this container, and the host has none at this path to bind",
     ELOOP: "/dev in the image is a symbolic link; it must be a directory",
     ENOTDIR: "/dev must be a directory",
     EEXIST: "something else is there already: in the image, or from another entry of linux.devices",
 }
+
+_OTHER = {EEXIST: "no device can be made in this container, and the host's of this path is another one"}
 
 
 def device_number(major: int, minor: int) -> int:
@@ -50,9 +53,26 @@ def device_number(major: int, minor: int) -> int:
 
 
 def make_devices(c: Construction) -> None:
-    """The devices of the config, the defaults that it does not name, and the links; not when /dev is the host's."""
-    if _dev_is_bound(c):
-        return
+    """The devices of the config, the defaults that it does not name, and the links; when /dev is the host's, only
+    those of the config that lie elsewhere."""
+    bound = _dev_is_bound(c)
+    if not bound:
+        _make_defaults(c)
+    assert c.root is not None
+    for index, row in enumerate(c.linux.get("devices") or []):
+        path = paths.clean(row["path"])
+        if path == "dev/ptmx" or (bound and path.startswith("dev/")):
+            continue
+        c.b.purpose(f"linux.devices[{index}]", f'error creating device "{row["path"]}"', _HINTS)
+        parent, name = paths.make_parents(c.b, c.root, path)
+        mode = _TYPES[row["type"]] | row.get("fileMode", 0o666) & 0o7777
+        number = 0 if row["type"] == "p" else device_number(row["major"], row["minor"])
+        _node(c, parent, name, mode, number, row["path"], row.get("uid") or 0, row.get("gid") or 0, named=True)
+        if parent is not c.root:
+            c.b.close(parent)
+
+
+def _make_defaults(c: Construction) -> None:
     assert c.root is not None
     b = c.b
     named = {paths.clean(row["path"]) for row in c.linux.get("devices") or []}
@@ -66,17 +86,6 @@ def make_devices(c: Construction) -> None:
     _link_core(b, dev)
     _ptmx(c, dev)
     b.close(dev)
-    for index, row in enumerate(c.linux.get("devices") or []):
-        path = paths.clean(row["path"])
-        if path == "dev/ptmx":
-            continue
-        b.purpose(f"linux.devices[{index}]", f'error creating device "{row["path"]}"', _HINTS)
-        parent, name = paths.make_parents(b, c.root, path)
-        mode = _TYPES[row["type"]] | row.get("fileMode", 0o666) & 0o7777
-        number = 0 if row["type"] == "p" else device_number(row["major"], row["minor"])
-        _node(c, parent, name, mode, number, row["path"], row.get("uid") or 0, row.get("gid") or 0, named=True)
-        if parent is not c.root:
-            b.close(parent)
 
 
 def _link_core(b: Builder, dev: Register) -> None:
@@ -107,23 +116,31 @@ def _node(
     *,
     named: bool = False,
 ) -> None:
-    """Make a node, or, where nobody may make one (in a user namespace, without CAP_MKNOD), bind the host's.
+    """Make a node, or, where nobody may make one (in a user namespace, without CAP_MKNOD), bind the host's; a named
+    pipe anybody may make.
 
     One that is there already stays.  Where the config has `named` it, something else is refused, as the runtime-spec
-    asks ("Devices"); in place of a default one it stays too, as with runc.
+    asks ("Devices"), and so is a node of the host's that is another device; in place of a default one it stays too, as
+    with runc.
     """
     b = c.b
     done, there = Label(), Label()
-    if c.facts.makes_nodes and "user" not in c.namespaces:
+    if mode & linux.S_IFMT == linux.S_IFIFO or (c.facts.makes_nodes and "user" not in c.namespaces):
         b.do("mknodat", parent, name, mode, number, on={EEXIST: there if named else done})
         if uid or gid:
             b.do("fchownat", parent, name, uid, gid, linux.AT_SYMLINK_NOFOLLOW)
         if named:
             b.jump(done)
             b.place(there)
-            _same_device(b, parent, name, mode, number, done)
+            _same_device(b, (parent, name, linux.AT_SYMLINK_NOFOLLOW), mode, number, done)
     else:
         tree = b.get("open_tree", linux.AT_FDCWD, host, CLONE_TREE)
+        if named:
+            right = Label()
+            before = b.purpose(b.current.field, b.current.wording, _OTHER)
+            _same_device(b, (tree, "", linux.AT_EMPTY_PATH), mode, number, right)
+            b.resume(before)
+            b.place(right)
         paths.make_file(b, parent, name)
         place = b.get("openat", parent, name, linux.O_PATH | linux.O_NOFOLLOW | linux.O_CLOEXEC, 0)
         attach(b, tree, place)
@@ -131,11 +148,11 @@ def _node(
     b.place(done)
 
 
-def _same_device(b: Builder, parent: Register, name: str, mode: int, number: int, done: Label) -> None:
-    """Go on at `done` if what is there is the device that is asked for, and else fail."""
+def _same_device(b: Builder, place: tuple[Register, str, int], mode: int, number: int, done: Label) -> None:
+    """Go on at `done` if what is at a place (as statx(2) takes it) is the device that is asked for, and else fail."""
     other = Label()
     buffer = b.space(256)
-    b.do("statx", parent, name, linux.AT_SYMLINK_NOFOLLOW, linux.STATX_TYPE | linux.STATX_MODE, buffer)
+    b.do("statx", *place, linux.STATX_TYPE | linux.STATX_MODE, buffer)
     kind = mode & linux.S_IFMT
     asked = [(28, linux.S_IFMT, kind)]  # stx_mode
     if kind != linux.S_IFIFO:

@@ -13,13 +13,14 @@ NETWORK      descriptor: a netlink socket of the container's network namespace; 
 LISTENER     value: the descriptor, in the process that tells, of its seccomp filter's listener; stands for CREATED too.
 DANGLING     value: 1 for a directory, 0 for a file; payload: a path; descriptor: the root that it is below.  A symbolic
              link of the path leads to nothing; waits until what it names is made.
+IDMAP        value: the index of an id-mapped mount that a process of the host's root must make; waits for it.
 MONITOR      value: the pid of the executor, which a monitor has cloned.  The first one, where there is a monitor.
 """
 
 from __future__ import annotations
 
 PID, COPY_UP, ROOTFS, HOME, CONSOLE, CREATED, HOOK_FAILED, HOOK_TIMEOUT = range(1, 9)
-LISTENER, NETWORK, DANGLING, MONITOR = range(9, 13)
+LISTENER, NETWORK, DANGLING, MONITOR, IDMAP = range(9, 14)
 NAMES = (
     "failed",
     "pid",
@@ -34,4 +35,5 @@ NAMES = (
     "network",
     "dangling",
     "monitor",
+    "idmap",
 )

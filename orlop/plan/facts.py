@@ -10,20 +10,23 @@ NULL, FILE, OTHER = "null", "file", "other"
 # The descriptor, beside the control socket, on which a further process's program finds the pidfd of the container's
 # init.
 PIDFD_AFTER_CONTROL = 1
+ALL = (1 << 64) - 1
 
 
 class Facts:
     """The host, as far as a plan depends on it.
 
-    `makes_nodes`: the runtime may make device nodes.  `keeps_groups`: it has supplementary groups, and may not leave
-    them.  `sources` tells of each bind source whether it is a directory.  `limits` are the runtime's own (soft, hard)
-    resource limits by number.  `stdio` says of descriptors 0 to 2 what they are: NULL for /dev/null, FILE, or OTHER.
+    `makes_nodes`: the runtime may make device nodes.  `capabilities` are those it has itself, a bit each.
+    `keeps_groups`: it has supplementary groups, and may not leave them.  `sources` tells of each bind source whether it
+    is a directory.  `limits` are the runtime's own (soft, hard) resource limits by number.  `stdio` says of descriptors
+    0 to 2 what they are: NULL for /dev/null, FILE, or OTHER.
     `apparmor` and `selinux`: this security module is active; asked only where the config has a label.
     """
 
     __slots__ = (
         "apparmor",
         "architecture",
+        "capabilities",
         "keeps_groups",
         "last_capability",
         "limits",
@@ -42,6 +45,7 @@ class Facts:
         makes_nodes: bool = True,
         keeps_groups: bool = False,
         last_capability: int = 40,
+        capabilities: int = ALL,
         unified: bool = False,
         sources: dict[str, bool] | None = None,
         limits: dict[int, tuple[int, int]] | None = None,
@@ -54,6 +58,7 @@ class Facts:
         self.makes_nodes = makes_nodes
         self.keeps_groups = keeps_groups
         self.last_capability = last_capability
+        self.capabilities = capabilities
         self.unified = unified
         self.sources = sources or {}
         self.limits = limits or {}

@@ -7,7 +7,7 @@ when it failed.  The hooks of the runtime's namespaces are the supervisor's (run
 from __future__ import annotations
 
 from _struct import pack
-from errno import EINTR
+from errno import EINTR, EINVAL
 
 from orlop.plan import events
 from orlop.plan.command import environment_block
@@ -20,6 +20,8 @@ from orlop.spec.json import dump
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.plan.construction import Construction
+    from orlop.program.builder import Builder
+    from orlop.program.ops import Register
     from orlop.spec.types import Hook
 
 POLLIN = 1
@@ -27,6 +29,19 @@ _INTERRUPTIONS = 2  # that a wait survives; nothing but a debugger interrupts a 
 _FIRST = 3  # the descriptor after the standard streams
 ETIME = 62
 ECHILD = 10
+REPORT = ".hook"  # behind the name of the fifo
+REPORT_HEAD = "<IiiIQ"  # event, its value, si_code, size of the wording; of what was written to the standard output
+TAIL = 4096  # bytes of what a hook wrote that are told
+_SEEK_END = 2
+
+
+def open_report(c: Construction) -> None:
+    """After `create` nobody listens any more: where a startContainer hook fails, `start` finds out from a file beside
+    the fifo."""
+    if c.request.fifo is not None and (c.spec.get("hooks") or {}).get("startContainer"):
+        c.b.purpose("hooks.startContainer", "unable to make a file for what becomes of the hooks")
+        path = c.request.fifo + REPORT
+        c.report = c.b.get("openat", linux.AT_FDCWD, path, linux.O_WRONLY | linux.O_CREAT | linux.O_CLOEXEC, 0o600)
 
 
 def create_container_hooks(c: Construction) -> None:
@@ -81,12 +96,43 @@ def run_hook(c: Construction, field: str, wording: str, hook: Hook, status: str,
     b.free(child)
     pidfd = b.load(handle, 4)
     if hook.get("timeout") is not None:
-        _await(c, pidfd, hook["timeout"], (out, err))
-    _collect(c, pidfd, (out, err))
+        _await(c, pidfd, hook["timeout"], (out, err), wording)
+    _collect(c, pidfd, (out, err), wording)
     b.close(pidfd, given, out, err)
 
 
-def _await(c: Construction, pidfd, seconds: int, streams) -> None:  # type: ignore[no-untyped-def]
+def _write_report(  # type: ignore[no-untyped-def]
+    b: Builder, report: Register, head: bytes, streams, wording: str, *, status=None, code=None
+) -> None:
+    """Only with calls that the profile of a process with a listener must allow anyway."""
+    text = wording.encode("utf-8", "surrogateescape")
+    row = b.variable(head)
+    if status is not None:
+        b.store(row + 4, 4, status)
+        b.store(row + 8, 4, code)
+    b.store(row + 12, 4, len(text))
+    tails = [_tail(b, stream) for stream in streams]
+    b.store(row + 16, 8, tails[0][1])
+    b.do("write", report, row, 24)
+    b.do("write", report, text, len(text))
+    for buffer, size in tails:
+        b.do("write", report, buffer, size)
+        b.free(size)
+
+
+def _tail(b: Builder, stream: Register) -> tuple[int, Register]:
+    """The last that was written to a stream: where it is, and how much."""
+    buffer = b.space(TAIL)
+    short, there = Label(), Label()
+    b.do("lseek", stream, -TAIL, _SEEK_END, on={EINVAL: short})
+    b.jump(there)
+    b.place(short)
+    b.do("lseek", stream, 0, 0)
+    b.place(there)
+    return buffer, b.get("read", stream, buffer, TAIL)
+
+
+def _await(c: Construction, pidfd, seconds: int, streams, wording: str) -> None:  # type: ignore[no-untyped-def]
     b = c.b
     ended, late = Label(), Label()
     poll = b.variable(pack("<ihh", -1, POLLIN, 0))
@@ -102,19 +148,28 @@ def _await(c: Construction, pidfd, seconds: int, streams) -> None:  # type: igno
     b.place(late)
     b.do("pidfd_send_signal", pidfd, linux.SIGKILL, 0, 0)
     b.do("waitid", linux.P_PIDFD, pidfd, 0, linux.WEXITED, 0)
-    b.event(events.HOOK_TIMEOUT, seconds, fds=streams)
+    if c.report is None:
+        b.event(events.HOOK_TIMEOUT, seconds, fds=streams)
+    else:
+        _write_report(b, c.report, pack(REPORT_HEAD, events.HOOK_TIMEOUT, seconds, 0, 0, 0), streams, wording)
     b.fail(ETIME)
     b.place(ended)
 
 
-def _collect(c: Construction, pidfd, streams) -> None:  # type: ignore[no-untyped-def]
+def _collect(c: Construction, pidfd, streams, wording: str) -> None:  # type: ignore[no-untyped-def]
     b = c.b
     done = Label()
     info = b.space(128)
     b.do("waitid", linux.P_PIDFD, pidfd, info, linux.WEXITED, 0)
     status = b.load(info + 24, 4)  # si_status: of an exit 0 only when all went well, of a signal never
     b.jump_if(status, done, zero=True)
-    b.event(events.HOOK_FAILED, status, payload=info + 8, size=4, fds=streams)  # si_code: exited, or killed
+    if c.report is None:
+        b.event(events.HOOK_FAILED, status, payload=info + 8, size=4, fds=streams)  # si_code: exited, or killed
+    else:
+        code = b.load(info + 8, 4)
+        head = pack(REPORT_HEAD, events.HOOK_FAILED, 0, 0, 0, 0)
+        _write_report(b, c.report, head, streams, wording, status=status, code=code)
+        b.free(code)
     b.fail(ECHILD)
     b.place(done)
     b.free(status)

@@ -12,6 +12,14 @@ executor, in a mount namespace of its own        the container's first process, 
 clone each tree, map it
 mount it on <the container's state directory>/<index>
 clone3 ────────────────────────────────────────▶ clone each tree from there
+
+A source in the root file system is only there once earlier mounts have made it.  Without a user namespace the
+container's process maps it itself; with one, another executor does, which has stayed the host's root and enters nothing
+but the container's mount namespace, while no process of the container runs yet:
+
+container's first process            supervisor             executor of the host's root
+event IDMAP ───────────────────────▶ spawns it ───────────▶ joins the mount namespace, clones, maps, mounts, exits
+goes on ◀─────────────────────────── answers
 """
 
 from __future__ import annotations
@@ -19,17 +27,19 @@ from __future__ import annotations
 from errno import EINVAL, EPERM
 
 from orlop.plan import events, paths
+from orlop.plan.construction import Construction
+from orlop.plan.facts import Request
 from orlop.plan.mount_options import MountOptions
-from orlop.plan.mounts import mount_purpose, open_source
+from orlop.plan.mounts import mount_purpose, open_late, open_source, place_tree
 from orlop.plan.rootfs import CLONE_TREE, attach, change
 from orlop.program import linux
 from orlop.program.builder import MOUNT_ATTR_SIZE, Builder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orlop.plan.construction import Construction
+    from orlop.plan.facts import Facts
     from orlop.program.ops import Program, Register
-    from orlop.spec.types import Mount
+    from orlop.spec.types import Mount, Spec
 
 _CONTROL = 3
 _NO_SUPPORT = "maybe the filesystem used doesn't support idmap mounts on this kernel?"
@@ -41,13 +51,14 @@ _HINTS = {
 
 def open_idmapped(c: Construction) -> None:
     """Clone the source of each id-mapped mount, and map it; what lies in the root file system is mapped when its turn
-    comes, which only a process without a user namespace of its own may do."""
+    comes."""
     b = c.b
     late: set[int] = set()
     for index, namespace in c.request.idmaps.items():
         mount = _mount(c, index)
         if paths.below(c.request.rootfs, mount.get("source") or "") is not None:
-            late.add(namespace)
+            if not locks(c):
+                late.add(namespace)
             continue
         options = MountOptions(mount.get("options") or [])
         mount_purpose(c, index, mount)
@@ -114,6 +125,39 @@ def map_owners(c: Construction, index: int, tree: Register, options: MountOption
     b.resume(before)
 
 
+def ask_for_mount(c: Construction, index: int, mount: Mount) -> None:
+    """Make the place to mount on, as the container's root, and have the supervisor see to the rest."""
+    assert c.root is not None
+    directory = c.facts.sources.get(mount.get("source") or "", True)
+    c.b.close(paths.mount_point(c.b, c.root, mount["destination"], directory=directory, dangling=True))
+    c.b.event(events.IDMAP, index)
+    c.b.wait(c.b.space(8), 8)
+
+
+def mount_program(spec: Spec, facts: Facts, rootfs: str, index: int) -> Program:
+    """Makes one id-mapped mount in the mount namespace of a container that is being built.  Beside the control socket
+    are the user namespace with the maps, and that mount namespace."""
+    request = Request(rootfs=rootfs, control=_CONTROL, idmaps={index: _CONTROL + 1})
+    c = Construction(spec, spec["process"], facts, request)
+    b = c.b
+    mount = _mount(c, index)
+    options = MountOptions(mount.get("options") or [])
+    mount_purpose(c, index, mount)
+    b.do("close_range", _CONTROL + 3, 0xFFFF_FFFF, 0)
+    b.do("prctl", linux.PR_SET_DUMPABLE, 0, 0, 0, 0)
+    b.do("setns", _CONTROL + 2, linux.CLONE_NEWNS)
+    handle = linux.O_PATH | linux.O_DIRECTORY | linux.O_NOFOLLOW | linux.O_CLOEXEC
+    c.root = b.get("openat", linux.AT_FDCWD, rootfs, handle, 0)
+    tree = open_late(c, mount, options)
+    map_owners(c, index, tree, options)
+    place_tree(c, index, mount, options, tree)
+    b.close(c.root)
+    b.event(events.PID)
+    b.wait(b.space(8), 8)
+    b.do("exit_group", 0)
+    return b.finish()
+
+
 def namespace_program(architecture: str) -> Program:
     """A process in a new user namespace, that waits to be let go of."""
     b = Builder(architecture, _CONTROL)
@@ -126,6 +170,19 @@ def namespace_program(architecture: str) -> Program:
     return b.finish()
 
 
+def joining_program(architecture: str) -> Program:
+    """A process that has joined the user namespace whose descriptor is right after its control socket, and waits."""
+    b = Builder(architecture, _CONTROL)
+    b.purpose("linux.namespaces", "unable to join the user namespace", _JOIN_HINTS)
+    b.do("close_range", _CONTROL + 2, 0xFFFF_FFFF, 0)
+    b.do("setns", _CONTROL + 1, linux.CLONE_NEWUSER)
+    b.event(events.PID)
+    b.wait(b.space(8), 8)
+    b.do("exit_group", 0)
+    return b.finish()
+
+
+_JOIN_HINTS = {EINVAL: "the path must be of a user namespace, and not the runtime's own"}
 _NAMESPACE_HINTS = {
     EPERM: "the host does not let the runtime make user namespaces",
     28: "the host's limit on user namespaces is reached: see /proc/sys/user/max_user_namespaces",

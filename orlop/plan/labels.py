@@ -17,6 +17,7 @@ from orlop.program.builder import OPEN_HOW_SIZE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.plan.construction import Construction
+    from orlop.program.ops import Register
 
 _PROC = "/proc"
 _NO_SELINUX = "selinux label is specified in config, but selinux is disabled or not supported"
@@ -32,7 +33,7 @@ _LABEL_HINTS = {
     EINVAL: "the loaded policy knows no such context",
     EACCES: "the policy does not let the runtime's domain set it",
 }
-# proc and sysfs are labelled by path; mqueue, cgroup and cgroup2 belong to more than this container.
+# proc and sysfs are labelled by path; cgroup and cgroup2 belong to more than this container; mqueue takes no options.
 _UNLABELLED = ("proc", "sysfs", "mqueue", "cgroup", "cgroup2")
 
 
@@ -97,3 +98,14 @@ def mount_context(c: Construction, kind: str) -> list[tuple[str, str | None]]:
     """linux.mountLabel as an option of a new file system of this type."""
     label = c.linux.get("mountLabel")
     return [("context", label)] if label and kind not in _UNLABELLED else []
+
+
+def label_queues(c: Construction, made: Register) -> None:
+    """linux.mountLabel for a file system of message queues, which takes it as an attribute of its root."""
+    label = c.linux.get("mountLabel")
+    if label:
+        flags = linux.O_RDONLY | linux.O_DIRECTORY | linux.O_CLOEXEC
+        top = c.b.get("openat", made, ".", flags, 0)
+        text = label.encode()
+        c.b.do("fsetxattr", top, "security.selinux", text, len(text), 0)
+        c.b.close(top)

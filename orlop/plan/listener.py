@@ -14,6 +14,7 @@ from _struct import pack
 from errno import EINVAL
 
 from orlop.plan import events
+from orlop.plan.command import hooked
 from orlop.plan.limits import set_limits
 from orlop.plan.seccomp import load_filter
 from orlop.program import linux
@@ -53,7 +54,7 @@ def load_and_wait(c: Construction, fifo: Register | None) -> None:
     else:
         b.do("close", c.request.control)
         b.do("read", fifo, b.space(8), 1)
-        if not (c.spec.get("hooks") or {}).get("poststart"):  # for them it tells `start` of execve, by closing itself
+        if not hooked(c):
             b.close(fifo)
     # With the agent gone, a process that holds its own listener would wait for an answer for ever.
     b.do("close", listener, on={WHEN_ERROR: closed})

@@ -7,13 +7,14 @@ below the root.  A path that does not exist is skipped, and so is a link that le
 
 from __future__ import annotations
 
-from errno import ENOENT, ENOTDIR
+from errno import EINVAL, ENOENT, ENOTDIR
 
 from orlop.plan import paths
 from orlop.plan.labels import mount_context
+from orlop.plan.over_proc import may_lead_anywhere
 from orlop.plan.rootfs import CLONE_TREE, attach, change
 from orlop.program import linux
-from orlop.program.builder import OPEN_HOW_SIZE
+from orlop.program.builder import MOUNT_ATTR_SIZE, OPEN_HOW_SIZE
 from orlop.program.ops import Label
 
 TYPE_CHECKING = False
@@ -80,6 +81,13 @@ def _mask(c: Construction, root: Register, path: str, null: Register, empty: Reg
     b.place(done)
 
 
+def _may_be_a_root(c: Construction, path: str) -> bool:
+    """May a symbolic link of the image, or of a volume, lead to the root of a mount?  What is put over the container's
+    own, nobody sees: that mount must be changed itself."""
+    place, mounts = paths.clean(path), c.spec.get("mounts") or []
+    return may_lead_anywhere(mounts, place) and all(place != paths.clean(mount["destination"]) for mount in mounts)
+
+
 def read_only_paths(c: Construction) -> None:
     """Make trees read-only in place."""
     assert c.root is not None
@@ -91,6 +99,13 @@ def read_only_paths(c: Construction) -> None:
             continue
         done = Label()
         place = paths.look_up(b, c.root, path, on={ENOENT: done, ENOTDIR: done})
+        if _may_be_a_root(c, path):
+            within = Label()
+            readonly = b.mount_attr(linux.MOUNT_ATTR_RDONLY)
+            b.do("mount_setattr", place, "", linux.AT_EMPTY_PATH, readonly, MOUNT_ATTR_SIZE, on={EINVAL: within})
+            b.do("close", place)
+            b.jump(done)
+            b.place(within)
         tree = b.get("open_tree", place, "", CLONE_TREE | linux.AT_EMPTY_PATH | linux.AT_RECURSIVE)
         change(b, tree, on=linux.MOUNT_ATTR_RDONLY)
         attach(b, tree, place)

@@ -65,8 +65,8 @@ PROPAGATION = {
 # Flags of the superblock, which the kernel takes under these very names (fs/fs_context.c).
 SUPERBLOCK = frozenset("async sync dirsync lazytime nolazytime mand nomand".split())
 # Words without effect: the default, or a flag that no file system has taken for years.
-EMPTY = frozenset("defaults silent loud iversion noiversion remount".split())
-OWN = frozenset("bind rbind tmpcopyup idmap ridmap".split())
+EMPTY = frozenset("defaults silent loud iversion noiversion".split())
+OWN = frozenset("bind rbind remount tmpcopyup idmap ridmap".split())
 ALL_WORDS = tuple(sorted({*ATTRIBUTES, *RECURSIVE, *PROPAGATION, *SUPERBLOCK, *EMPTY, *OWN}))
 
 
@@ -89,12 +89,13 @@ class MountOptions:
         "recursive",
         "recursive_off",
         "recursive_on",
+        "remount",
         "superblock",
         "touched",
     )
 
     def __init__(self, words: list[str]) -> None:
-        self.bind = self.recursive = self.copy_up = self.touched = False
+        self.bind = self.recursive = self.copy_up = self.remount = self.touched = False
         self.idmap: str | None = None
         self.on = self.off = self.recursive_on = self.recursive_off = 0
         self.superblock: list[str] = []
@@ -104,6 +105,9 @@ class MountOptions:
             self._add(word)
         if self.off & MOUNT_ATTR__ATIME or self.on & MOUNT_ATTR_NODIRATIME:  # to give one setting is to give them all
             self.off |= MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME & ~self.on
+        if not (self.bind or self.remount):  # nothing is mounted in a new file system: its tree is itself
+            self.on = self.on & ~self.recursive_off | self.recursive_on
+            self.recursive_on = self.recursive_off = 0
 
     @property
     def read_only(self) -> bool:
@@ -137,6 +141,8 @@ class MountOptions:
         if word in ("bind", "rbind"):
             self.bind = True
             self.recursive = self.recursive or word == "rbind"
+        elif word == "remount":
+            self.remount = True
         elif word == "tmpcopyup":
             self.copy_up = True
         else:

@@ -11,7 +11,7 @@ from errno import EACCES, EINVAL, ELOOP, ENODEV, ENOENT, ENOTDIR, EPERM
 from orlop.errors import ConfigError, Problem
 from orlop.plan import events, paths
 from orlop.plan.cgroup_mount import mount_cgroup
-from orlop.plan.labels import mount_context
+from orlop.plan.labels import label_queues, mount_context
 from orlop.plan.mount_options import MountOptions
 from orlop.plan.over_proc import PLAIN_TYPES, check_proc, keep_off_proc, only_proc
 from orlop.plan.rootfs import CLONE_TREE, attach, change, propagate, superblock
@@ -59,7 +59,8 @@ def open_sources(c: Construction) -> None:
         options = MountOptions(mount.get("options") or [])
         shared = any(flag == linux.MS_SHARED for flag, _ in options.propagation)
         inside = paths.below(c.request.rootfs, mount.get("source") or "")  # what earlier mounts make of it
-        if options.bind and (everything or shared) and index not in c.sources and inside is None:
+        wanted = options.bind and not options.remount
+        if wanted and (everything or shared) and index not in c.sources and inside is None:
             mount_purpose(c, index, mount)
             forbidden, opened = Label(), Label()
             tree = open_source(c.b, mount, options, on={EACCES: forbidden})
@@ -78,7 +79,9 @@ def mount_all(c: Construction) -> None:
         mount_purpose(c, index, mount)
         options = MountOptions(mount.get("options") or [])
         _check(index, mount, options)
-        if options.bind:
+        if options.remount:
+            _remount(c, index, mount, options)
+        elif options.bind:
             _bind(c, index, mount, options)
         elif mount.get("type") == "cgroup":
             mount_cgroup(c, index, mount, options)
@@ -106,10 +109,10 @@ def _finish(c: Construction, purpose: Purpose, made: Register) -> None:
     c.b.close(made)
 
 
-def mount_purpose(c: Construction, index: int, mount: Mount) -> None:
+def mount_purpose(c: Construction, index: int, mount: Mount, hints: dict[int, str] = _HINTS) -> None:
     """The operations that follow are for this mount."""
     source, destination = mount.get("source") or mount.get("type") or "", mount["destination"]
-    c.b.purpose(f"mounts[{index}]", f'error mounting "{source}" to rootfs at "{destination}"', _HINTS)
+    c.b.purpose(f"mounts[{index}]", f'error mounting "{source}" to rootfs at "{destination}"', hints)
 
 
 def _check(index: int, mount: Mount, options: MountOptions) -> None:
@@ -134,6 +137,8 @@ def _file_system(c: Construction, index: int, mount: Mount, options: MountOption
     on = options.on & ~linux.MOUNT_ATTR_RDONLY if kind == "tmpfs" else options.on
     made = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, on)
     b.close(fs)
+    if kind == "mqueue":
+        label_queues(c, made)
     plain = kind in PLAIN_TYPES or paths.clean(destination) == "dev"
     takes_mode = kind == "tmpfs" and not any(key == "mode" for key, _ in options.data)
     place = paths.mount_point(
@@ -185,7 +190,7 @@ def open_source(
     return tree
 
 
-def _open_late(c: Construction, mount: Mount, options: MountOptions) -> Register:
+def open_late(c: Construction, mount: Mount, options: MountOptions) -> Register:
     """What lies in the root file system is looked up there: a link of the image must not lead to the host's files."""
     b = c.b
     inside = paths.below(c.request.rootfs, mount.get("source") or "")
@@ -204,16 +209,27 @@ def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> N
     b = c.b
     tree = c.sources.pop(index, None)
     if tree is None:
-        tree = _open_late(c, mount, options)
         if index in c.request.idmaps:
-            from orlop.plan.idmap import map_owners
+            from orlop.plan import idmap
 
-            map_owners(c, index, tree, options)
+            if idmap.locks(c):
+                idmap.ask_for_mount(c, index, mount)
+                return
+        tree = open_late(c, mount, options)
+        if index in c.request.idmaps:
+            idmap.map_owners(c, index, tree, options)
     elif index not in c.request.idmaps:
         opened = Label()
         b.jump_if(tree, opened)
         open_source(b, mount, options, into=tree)
         b.place(opened)
+    place_tree(c, index, mount, options, tree)
+
+
+def place_tree(c: Construction, index: int, mount: Mount, options: MountOptions, tree: Register) -> None:
+    """Give the tree of a bind mount its attributes and put it into its place; closes it."""
+    assert c.root is not None
+    b = c.b
     _bind_attributes(b, tree, options)
     directory = c.facts.sources.get(mount.get("source") or "", True)
     place = paths.mount_point(b, c.root, mount["destination"], directory=directory, dangling=True)
@@ -224,6 +240,16 @@ def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> N
     b.close(place)
     propagate(b, tree, options)
     b.close(tree)
+
+
+def _remount(c: Construction, index: int, mount: Mount, options: MountOptions) -> None:
+    from orlop.plan.remount import HINTS, mounted
+
+    mount_purpose(c, index, mount, {**_HINTS, **HINTS})
+    place = mounted(c, index, mount, options)
+    _bind_attributes(c.b, place, options)
+    propagate(c.b, place, options)
+    c.b.close(place)
 
 
 def _bind_attributes(b: Builder, tree: Register, options: MountOptions) -> None:

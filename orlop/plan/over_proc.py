@@ -49,7 +49,7 @@ def keep_off_proc(c: Construction, index: int, place: Register) -> None:
     """Fail when a place to mount on is in procfs after all: a link of the image, or of a volume, leads there
     (CVE-2019-19921).  The path does not show it, the descriptor does."""
     destination = paths.clean(c.spec["mounts"][index]["destination"])
-    if destination.partition("/")[0] == "proc" or not _may_lead_anywhere(c.spec["mounts"][:index], destination):
+    if destination.partition("/")[0] == "proc" or not may_lead_anywhere(c.spec["mounts"][:index], destination):
         return
     b = c.b
     fine = Label()
@@ -90,7 +90,7 @@ def _unless_proc(b: Builder, handle: Register, label: Label) -> None:
     b.free(kind)
 
 
-def _may_lead_anywhere(earlier: list[Mount], destination: str) -> bool:
+def may_lead_anywhere(earlier: list[Mount], destination: str) -> bool:
     """Not below a directory of the root, such as /dev, that is a new file system without links of others; nor below a
     procfs that the config itself has put elsewhere."""
     for mount in reversed(earlier):

@@ -49,6 +49,13 @@ def superblock(b: Builder, kind: str, source: str | None, options: MountOptions)
         b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "source", source, 0)
     if options.read_only and kind not in _SHARED_SUPERBLOCKS:
         b.do("fsconfig", fs, linux.FSCONFIG_SET_FLAG, "ro", 0, 0)
+    set_options(b, fs, options)
+    b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0)
+    return fs
+
+
+def set_options(b: Builder, fs: Register, options: MountOptions) -> None:
+    """Give a file system context the words that are the superblock's, and the file system's own."""
     for word in options.superblock:
         b.do("fsconfig", fs, linux.FSCONFIG_SET_FLAG, word, 0, 0)
     for key, value in options.data:
@@ -56,8 +63,6 @@ def superblock(b: Builder, kind: str, source: str | None, options: MountOptions)
             b.do("fsconfig", fs, linux.FSCONFIG_SET_FLAG, key, 0, 0)
         else:
             b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, key, value, 0)
-    b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0)
-    return fs
 
 
 def cut_propagation(c: Construction) -> None:

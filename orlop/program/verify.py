@@ -40,6 +40,7 @@ _HANDLER = layout.END_ON_SIGNAL.to_bytes(8, "little")
 _CLOSE_ON_EXEC = {
     "fsmount": (1, linux.FSMOUNT_CLOEXEC),
     "fsopen": (1, linux.FSOPEN_CLOEXEC),
+    "fspick": (2, linux.FSPICK_CLOEXEC),
     "ioctl": (2, linux.O_CLOEXEC),
     "memfd_create": (1, linux.MFD_CLOEXEC),
     "open_tree": (2, linux.OPEN_TREE_CLOEXEC),

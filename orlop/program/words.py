@@ -51,6 +51,7 @@ FLAGS: dict[str, dict[int, str]] = {
     },
     "fsmount": _flags("FSMOUNT_"),
     "fsopen": _flags("FSOPEN_"),
+    "fspick": _flags("FSPICK_"),
     "interface": _flags("IFF_"),
     "map": _flags("MAP_"),
     "memfd": _flags("MFD_"),

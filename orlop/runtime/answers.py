@@ -68,6 +68,12 @@ def handle(launch: Launch, event: Event) -> Steps[None]:
 
         make_below(event.fds[0], event.payload, directory=bool(event.value))
         launch.answer()
+    elif event.kind == events.IDMAP:
+        from orlop.runtime.idmap import mount_inside
+
+        namespace = launch.mapped[event.value]
+        yield from mount_inside(launch.spec, launch.rootfs, event.value, namespace, launch.pid)
+        launch.answer()
     elif event.kind == events.COPY_UP:
         from orlop.host.copytree import copy_up
 

@@ -122,7 +122,7 @@ def resolve(spec: Spec, bundle: str, rootfs: str) -> None:
         if destination.startswith(inside):
             mount["destination"] = destination[len(rootfs) :]
         options = mount.get("options") or []
-        if "bind" not in options and "rbind" not in options:
+        if ("bind" not in options and "rbind" not in options) or "remount" in options:
             continue
         source = os.path.join(bundle, mount.get("source") or "")
         mount["source"] = source

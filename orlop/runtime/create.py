@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from orlop.runtime.options import Options
     from orlop.runtime.times import Times
     from orlop.runtime.waiting import Steps
+    from orlop.spec.types import IDMapping
 
 _CGROUPS = "/sys/fs/cgroup"
 
@@ -42,7 +43,7 @@ class Creation:
 
     __slots__ = (
         "bundle", "cgroup", "console", "fifo", "launch", "layout", "options", "placed", "planning", "record", "store",
-        "terminal", "times",
+        "terminal", "times", "users",
     )  # fmt: skip
 
     def __init__(self, container_id: str, options: Options, *, fifo: bool) -> None:
@@ -74,6 +75,10 @@ class Creation:
             annotations=spec.get("annotations"),
         )
         self.placed = False
+        # The map of users of the container's user namespace; None where it has none of its own.
+        self.users: list[IDMapping] | None = None
+        if any(row["type"] == "user" for row in linux.get("namespaces") or []):
+            self.users = linux.get("uidMappings") or []
         self.times: Times | None = None
         self.launch: Launch | None = None
         self.console: ConsoleSocket | None = None
@@ -103,10 +108,12 @@ class Creation:
 
     def _doubts(self) -> None:
         """Warn of what will be otherwise than it was asked for.  Such a config is not remembered: it is told again."""
+        from orlop.host.probe import grantable
         from orlop.spec.capabilities import doubts
         from orlop.spec.mounts import relative
 
-        for doubt in (*relative(self.bundle.spec), *doubts(self.bundle.spec["process"])):
+        spec = self.bundle.spec
+        for doubt in (*relative(spec), *doubts(spec["process"], lambda: grantable(spec))):
             self.options.log("warning", doubt)
             self.bundle.asked = None
 
@@ -120,6 +127,7 @@ class Creation:
     def prepare(self) -> Steps[Launch]:
         """Up to the point where the container waits for start.  Leaves nothing behind when it fails."""
         store, spec, options = self.store, self.bundle.spec, self.options
+        yield from self._join_users()
         store.make(os.path.dirname(store.path))
         try:
             if options.console_socket:
@@ -201,19 +209,34 @@ class Creation:
         self.store.save(self.record)
         self.store.save_config(self.bundle.data)
 
+    def _join_users(self) -> Steps[None]:
+        """Learn the maps of a user namespace that is joined, where they matter."""
+        linux = self.bundle.spec.get("linux") or {}
+        if not any(row["type"] == "user" and row.get("path") for row in linux.get("namespaces") or []):
+            return
+        from orlop.runtime.joined import AGAIN, checked_maps, joined_users
+
+        path = joined_users(self.bundle.spec)
+        if path and (linux.get("uidMappings") or linux.get("gidMappings") or self._owns()):
+            self.users = yield from checked_maps(self.bundle.spec, path)
+            if linux.get("uidMappings") or linux.get("gidMappings"):
+                self.options.log("warning", AGAIN)
+
+    def _owns(self) -> bool:
+        """Is the container to manage its part of the cgroups?"""
+        mounts = self.bundle.spec.get("mounts") or []
+        own = [row for row in mounts if row.get("type") == "cgroup" and row["destination"].rstrip("/") == _CGROUPS]
+        return bool(own) and "ro" not in (own[-1].get("options") or ()) and "cgroup" in self.record.namespaces
+
     def _owner(self) -> int | None:
         """The user of the host to whom the container's part of the cgroups belongs: that of its process, if the
         container is to manage it (runtime-spec, "Cgroup ownership")."""
-        spec = self.bundle.spec
-        mounts = spec.get("mounts") or []
-        own = [row for row in mounts if row.get("type") == "cgroup" and row["destination"].rstrip("/") == _CGROUPS]
-        if not own or "ro" in (own[-1].get("options") or ()) or "cgroup" not in self.record.namespaces:
+        if not self._owns():
             return None
         from orlop.spec.mappings import host_id
 
-        uid = (spec["process"].get("user") or {}).get("uid") or 0
-        maps = (spec.get("linux") or {}).get("uidMappings") or []
-        return host_id(uid, maps) if "user" in self.record.namespaces else uid
+        uid = (self.bundle.spec["process"].get("user") or {}).get("uid") or 0
+        return uid if self.users is None else host_id(uid, self.users)
 
     def _at_once(self) -> bool:
         """Does nothing but the program itself come after CREATED?"""
@@ -246,6 +269,8 @@ class Creation:
             yield from launch.prepare(timed)
             return
         namespaces = yield from maps.open()
+        launch.rootfs = self.bundle.rootfs
+        launch.mapped = {index: namespaces[number] for index, number in maps.numbers.items()}
         try:
             yield from launch.prepare((*((fd, number) for number, fd in namespaces.items()), *timed))
         finally:

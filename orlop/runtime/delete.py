@@ -62,15 +62,25 @@ def delete(
             from orlop.runtime.account import final_account
 
             tell(final_account(found))
-        elif found.record.monitor:
-            from orlop.runtime.monitor import await_end
-
-            await_end(found.record)
-        spec = found.config() if _has_poststop(found) else None
-        alone = "pid" in found.record.namespaces and found.record.init_process_pid != 0
-        drive(destroy(found.store, found.record, found.cgroup, spec, options, alone=alone))
+        _destroy(found, options)
     finally:
         os.close(lock)
+
+
+def take_apart(found: Found, options: Options) -> None:
+    """Kill a container and remove it; its lock is held."""
+    _kill(found)
+    _destroy(found, options)
+
+
+def _destroy(found: Found, options: Options) -> None:
+    if found.record.monitor:
+        from orlop.runtime.monitor import await_end
+
+        await_end(found.record)
+    spec = found.config() if _has_poststop(found) else None
+    alone = "pid" in found.record.namespaces and found.record.init_process_pid != 0
+    drive(destroy(found.store, found.record, found.cgroup, spec, options, alone=alone))
 
 
 def _has_poststop(found: Found) -> bool:

@@ -5,7 +5,7 @@ It is kept in the container's directory and goes with it: a health check is the 
 
 from __future__ import annotations
 
-from orlop.host.probe import facts
+from orlop.host.probe import facts, grantable
 from orlop.plan.facts import CgroupEntry, Request
 from orlop.runtime.handover import listen_environment
 from orlop.runtime.recall import keep, own_code, plain, recall, worth_it
@@ -62,7 +62,7 @@ class ExecPlanning:
 
             self.spec = found.config()
             self.process = asked_for(self.spec["process"], request)
-            for doubt in doubts(self.process):
+            for doubt in doubts(self.process, lambda: grantable(self.spec)):
                 self._asked = None  # it is to be told each time
                 if directory is None:  # the first try
                     options.log("warning", doubt)

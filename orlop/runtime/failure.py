@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from orlop.program.ops import Op, Program
 
 _CLD_EXITED = 1
+_TAIL = 4096  # bytes of what a hook wrote that are told
 _NOT_FOUND = "executable file not found in $PATH"
 
 
@@ -75,14 +76,32 @@ def _strings(program: Program, op: Op) -> list[str]:
 def hook_failure(program: Program, event: Event) -> HookError:
     """The error of HOOK_FAILED or HOOK_TIMEOUT; closes the event's descriptors."""
     purpose = program.purposes[event.op]
-    wording, field = purpose.wording, purpose.field
-    outputs = [_tail(fd) for fd in event.fds]
-    out, err = [*outputs, "", ""][:2]
-    if event.kind == events.HOOK_TIMEOUT:
-        return HookError(f"{wording}: hook ran past specified timeout of {event.value:.1f}s", field=field)
-    exited = int.from_bytes(event.payload, "little") == _CLD_EXITED
-    how = f"exit status {event.value}" if exited else f"signal: {signal_words(event.value)}"
-    return HookError(f"{wording}: {how}, stdout: {out}, stderr: {err}", field=field)
+    out, err = [*(_tail(fd) for fd in event.fds), "", ""][:2]
+    code = int.from_bytes(event.payload, "little")
+    return _hook_error(event.kind, event.value, code, purpose.wording, (out, err), purpose.field)
+
+
+def reported_hook(data: bytes) -> HookError:
+    """The error that a container's process has left in its file when nobody listened any more (plan/hooks.py)."""
+    from _struct import Struct
+
+    from orlop.plan.hooks import REPORT_HEAD
+
+    head = Struct(REPORT_HEAD)
+    kind, value, code, size, written = head.unpack_from(data)
+    begin = head.size + size
+    end = begin + written
+    wording, out, err = (
+        part.decode("utf-8", "replace") for part in (data[head.size : begin], data[begin:end], data[end:])
+    )
+    return _hook_error(kind, value, code, wording, (out, err), f"hooks.startContainer[{wording.rpartition('#')[2]}]")
+
+
+def _hook_error(kind: int, value: int, code: int, wording: str, outputs: tuple[str, str], field: str) -> HookError:
+    if kind == events.HOOK_TIMEOUT:
+        return HookError(f"{wording}: hook ran past specified timeout of {value:.1f}s", field=field)
+    how = f"exit status {value}" if code == _CLD_EXITED else f"signal: {signal_words(value)}"
+    return HookError(f"{wording}: {how}, stdout: {outputs[0]}, stderr: {outputs[1]}", field=field)
 
 
 def signal_words(number: int) -> str:
@@ -93,9 +112,9 @@ def signal_words(number: int) -> str:
 
 
 def _tail(fd: int) -> str:
-    """The last 4 KiB of what a hook wrote."""
+    """The last of what a hook wrote."""
     try:
         size = os.fstat(fd).st_size
-        return os.pread(fd, 4096, max(0, size - 4096)).decode("utf-8", "replace")
+        return os.pread(fd, _TAIL, max(0, size - _TAIL)).decode("utf-8", "replace")
     finally:
         os.close(fd)

@@ -6,16 +6,20 @@ import errno
 
 from orlop import system as os
 from orlop.errors import KernelError, OrlopError
+from orlop.host.probe import read_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from collections.abc import Callable
+    from typing import TypeAlias, TypeVar
 
+    from orlop.program.ops import Program
     from orlop.runtime.waiting import Steps
     from orlop.spec.types import IDMapping, Spec
 
     # The maps of users and groups, or the path of the namespace that has them.
     Maps: TypeAlias = tuple[list[IDMapping], list[IDMapping]] | str
+    T = TypeVar("T")
 
 
 class MountMaps:
@@ -66,23 +70,69 @@ def _of_the_container(spec: Spec) -> Maps:
 
 def user_namespace(uids: list[IDMapping], gids: list[IDMapping]) -> Steps[int]:
     """A descriptor of a new user namespace with these maps.  A short-lived process makes it."""
-    from orlop.executor.link import Executor
-    from orlop.plan import events
     from orlop.plan.idmap import namespace_program
 
-    program = namespace_program(os.uname().machine)
-    helper = Executor(program)
+    def mapped(pid: int) -> int:
+        write_maps(pid, uids, gids)
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+
+    return (yield from _in_a_helper(namespace_program(os.uname().machine), (), mapped))
+
+
+def maps_of(path: str) -> Steps[tuple[list[IDMapping], list[IDMapping]]]:
+    """The maps of users and groups of the user namespace at a path, as this process sees them.  Only a process in it
+    shows them, and so a short-lived one joins it."""
+    from orlop.plan.idmap import joining_program
+
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        message = f'unable to join the user namespace "{path}": {(error.strerror or "").lower()}'
+        raise KernelError(error.errno or 0, message, call="open", field="linux.namespaces", path=path) from None
+    try:
+        return (yield from _in_a_helper(joining_program(os.uname().machine), ((fd, 4),), _read))
+    finally:
+        os.close(fd)
+
+
+def mount_inside(spec: Spec, rootfs: str, index: int, namespace: int, pid: int) -> Steps[None]:
+    """Make an id-mapped mount in the mount namespace of the process `pid`, which waits for it."""
+    from orlop.plan.facts import Facts
+    from orlop.plan.idmap import mount_program
+
+    place = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        program = mount_program(spec, Facts(architecture=os.uname().machine), rootfs, index)
+        yield from _in_a_helper(program, ((namespace, 4), (place, 5)), lambda _: None)
+    finally:
+        os.close(place)
+
+
+def _read(pid: int) -> tuple[list[IDMapping], list[IDMapping]]:
+    return _rows(f"/proc/{pid}/uid_map"), _rows(f"/proc/{pid}/gid_map")
+
+
+def _rows(path: str) -> list[IDMapping]:
+    lines = [[int(word) for word in line.split()] for line in read_text(path).splitlines()]
+    return [{"containerID": inside, "hostID": outside, "size": size} for inside, outside, size in lines]
+
+
+def _in_a_helper(program: Program, inherit: tuple[tuple[int, int], ...], use: Callable[[int], T]) -> Steps[T]:
+    """Run a program that waits once it is where it is to be, and use its process."""
+    from orlop.executor.link import Executor
+    from orlop.plan import events
+
+    helper = Executor(program, inherit=inherit)
     try:
         yield (helper.socket.fileno(), None)
         event = helper.receive()
         if event is not None and event.kind == events.PID:
-            write_maps(helper.pid, uids, gids)
-            return os.open(f"/proc/{helper.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+            return use(helper.pid)
         if event is not None:
             from orlop.runtime.failure import failure
 
             raise failure(program, event)
-        raise OrlopError("the helper process of an id-mapped mount was killed")
+        raise OrlopError("a helper process of the runtime was killed")
     finally:
         helper.close()
         os.waitpid(helper.pid, 0)

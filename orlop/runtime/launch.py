@@ -7,6 +7,7 @@ make the cgroup, or bring the executor into it ────────▶ goes 
 ◀──────────────────────────────── PID ── reap the executor, write the id maps, answer
 ◀──────────────────────────────── NETWORK ── move the network devices, answer
 ◀──────────────────────────────── COPY_UP ── copy, answer
+◀──────────────────────────────── IDMAP ── make an id-mapped mount, answer
 ◀──────────────────────────────── ROOTFS ── prestart and createRuntime hooks, answer
 ◀──────────────────────────────── CONSOLE ── keep the master of the terminal
 ◀──────────────────────────────── HOME ── look the user up, answer
@@ -62,6 +63,7 @@ _BEFORE_PID = (EVENT_FAILED, events.PID, events.MONITOR)
 class Launch:
     """One run of a program.  `pid` is the container's first process, a child of this one or of the `monitor`,
     `master` the terminal's.  `groups` are those of resctrl that an exec joins, `cgroup` tells why a process was killed.
+    `mapped` gives for the index of each id-mapped mount, below `rootfs`, the descriptor of its user namespace.
 
     `at_once`: nothing is left to be done between CREATED and `go`, so the word to go on is given as soon as no other
     answer can be waited for.  `began` is when it was given, by time.monotonic_ns()."""
@@ -75,12 +77,14 @@ class Launch:
         "executor",
         "groups",
         "known",
+        "mapped",
         "master",
         "monitor",
         "pid",
         "place",
         "process",
         "program",
+        "rootfs",
         "spawned",
         "spec",
         "state",
@@ -115,6 +119,8 @@ class Launch:
         self.early: list[Event] = []
         self.devices: NetDevices | None = None
         self.groups: tuple[str, ...] = ()
+        self.mapped: dict[int, int] = {}
+        self.rootfs = ""
 
     def prepare(self, inherit: tuple[tuple[int, int], ...] = ()) -> Steps[None]:
         """Up to CREATED.  When it fails, no process is left, and an OrlopError says why."""

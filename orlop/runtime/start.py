@@ -6,8 +6,7 @@ import errno
 import time
 
 from orlop import system as os
-from orlop.errors import OrlopError, StateError
-from orlop.host.process import handle
+from orlop.errors import HookError, OrlopError, StateError
 from orlop.runtime.container import CREATED, PAUSED, STOPPED, Found
 from orlop.runtime.document import state_document
 from orlop.runtime.waiting import drive
@@ -25,7 +24,8 @@ _REFUSALS = {
 
 
 def start(container_id: str, options: Options) -> None:
-    """Start it.  Raises StateError unless it is created and waiting."""
+    """Start it.  Raises StateError unless it is created and waiting; HookError when a hook fails, and then nothing is
+    left of the container (runtime-spec, runtime.md "Lifecycle")."""
     found = Found(container_id, options)
     lock = found.store.lock()
     try:
@@ -44,7 +44,12 @@ def start(container_id: str, options: Options) -> None:
         fd = _write(f"{found.store.path}/{FIFO}")
         try:
             os.unlink(f"{found.store.path}/{FIFO}")
-            _poststart(found, fd)
+            _run_hooks(found, fd)
+        except HookError:
+            from orlop.runtime.delete import take_apart
+
+            take_apart(found, options)
+            raise
         finally:
             os.close(fd)
     finally:
@@ -74,32 +79,24 @@ def _write(path: str) -> int:
 
 
 def _executed(fd: int) -> Steps[None]:
-    """With poststart hooks the process keeps the fifo until it executes its program, or dies."""
+    """With such hooks the process keeps the fifo until it executes its program, or dies."""
     yield (fd, None)
 
 
-def _poststart(found: Found, fd: int) -> None:
-    """After the process has executed its program, and before start returns (runtime-spec, config.md "Poststart")."""
-    if not _has_poststart(found):
+def _run_hooks(found: Found, fd: int) -> None:
+    """startContainer hooks run in the container, before the program; poststart hooks once it is executed, and before
+    start returns (runtime-spec, config.md "Posix-platform Hooks").  Most configs have none, and need not be parsed to
+    see it."""
+    config = found.store.config()
+    if b'"startContainer"' not in config and b'"poststart"' not in config:
         return
     drive(_executed(fd))
+    report = found.store.report()
+    if report:
+        from orlop.runtime.failure import reported_hook
+
+        raise reported_hook(report)
     from orlop.runtime.hooks import run_hooks
 
-    spec = found.config()
     record = found.record
-    state = state_document(record, "running", record.init_process_pid)
-    try:
-        drive(run_hooks(spec, "poststart", state))
-    except OrlopError:
-        pidfd = handle(record.init_process_pid, record.init_process_start)
-        if pidfd is not None:
-            from _signal import pidfd_send_signal
-
-            pidfd_send_signal(pidfd, 9)
-            os.close(pidfd)
-        raise
-
-
-def _has_poststart(found: Found) -> bool:
-    """Most configs have none, and need not be parsed to see it."""
-    return b'"poststart"' in found.store.config()
+    drive(run_hooks(found.config(), "poststart", state_document(record, "running", record.init_process_pid)))

@@ -6,7 +6,7 @@ from orlop.spec.walk import cast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from orlop.spec.types import Process
 
@@ -31,14 +31,23 @@ def known_capability(name: str) -> int | None:
     return CAPABILITIES.index(name) if name in CAPABILITIES else None
 
 
-def doubts(process: Process) -> Iterator[str]:
-    """Yield runc's warnings about capabilities that a process asks for and will not have."""
+def doubts(process: Process, own: Callable[[], int]) -> Iterator[str]:
+    """Yield runc's warnings about capabilities that a process asks for and will not have.
+
+    `own` gives those that can be granted, a bit each; it is asked only about a process that names some.
+    """
     given: dict[str, object] = dict(process.get("capabilities") or {})
     sets = {kind: cast("list[str]", given[kind]) for kind in SETS if given.get(kind)}
     names = {name for names in sets.values() for name in names}
-    unknown = sorted(name for name in names if known_capability(name) is None)
+    granted = own() if names else 0
+    unknown = sorted(name for name in names if not _granted(name, granted))
     if unknown:
         yield f"ignoring unknown or unavailable capabilities: [{' '.join(unknown)}]"
     for name in sets.get("ambient", ()):
         if not all(name in sets.get(place, ()) for place in ("permitted", "inheritable")):
             yield f"can't raise ambient capability {name}: operation not permitted"
+
+
+def _granted(name: str, own: int) -> bool:
+    number = known_capability(name)
+    return number is not None and bool(own >> number & 1)

@@ -54,7 +54,7 @@ def _mount(mount: Mount) -> Iterator[Problem]:
         yield Problem("destination", f'mountpoint "{destination}" is on the top of rootfs')
     if is_bind(mount) and not mount.get("source") and "remount" not in mount.get("options", ()):
         yield Problem("source", "a bind mount needs a source")
-    if wants_idmap(mount) and not is_bind(mount):
+    if wants_idmap(mount) and (not is_bind(mount) or "remount" in mount.get("options", ())):
         yield Problem("options", "id-mapped mounts are only supported for bind-mounts")
     for given, missing in (("uidMappings", "gidMappings"), ("gidMappings", "uidMappings")):
         if mount.get(given) and not mount.get(missing):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FIFO = "exec.fifo"
 _LOOK_AGAIN = 0.01  # seconds
+HOOK_REPORT = f"{FIFO}.hook"  # the plan has it put there
 _RECORD = "state.json"
 _CONFIG = "config.json"
 _RESOURCES = "resources.json"
@@ -192,6 +193,17 @@ class Store:
             os.mkfifo(f"{self.path}/{FIFO}", 0o600)
         except OSError as error:
             raise OrlopError(f"unable to make {self.path}/{FIFO}: {_reason(error)}") from None
+
+    def report(self) -> bytes:
+        """What the container's process has left of a hook that failed after `create`; nothing most often."""
+        try:
+            fd = os.open(f"{self.path}/{HOOK_REPORT}", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return b""
+        try:
+            return os.read(fd, os.fstat(fd).st_size)
+        finally:
+            os.close(fd)
 
     def save_config(self, data: bytes) -> None:
         """Keep the config: what the bundle holds later has no effect (runtime-spec, lifecycle)."""

@@ -15,7 +15,7 @@ import pytest
 from orlop.program.calls import numbers
 from orlop.spec.capabilities import CAPABILITIES
 from tests.system.bundles import Bundle
-from tests.system.command import PATIENCE, Runtime, error_line
+from tests.system.command import PATIENCE, Container, Runtime, error_line, poll
 
 pytestmark = pytest.mark.usefixtures("clean_host")
 
@@ -164,15 +164,50 @@ def test_empty_sets_take_everything_away(runtime: Runtime, bundle: Bundle) -> No
     assert {int(found[name][0], 16) for name in SETS.values()} == {0}
 
 
-def test_a_capability_that_the_runtime_lacks_is_refused_with_the_field(runtime: Runtime, bundle: Bundle) -> None:
-    own = int(re.findall(r"CapPrm:\s*(\w+)", Path("/proc/self/status").read_text())[0], 16)
-    lacking = next((name for name in CAPABILITIES if not own & bits(name)), None)
-    if lacking is None:
-        pytest.skip("we have every capability")
-    for kind in ("bounding", "effective", "permitted"):
-        bundle.set(f"process.capabilities.{kind}", [lacking])
-    line = runtime.refuses(bundle.args("true"))
-    assert "unable to set capabilities" in line and "not permitted" in line
+WITHOUT = ["setpriv", "--bounding-set=-sys_time,-wake_alarm"]  # before a command: it lacks these two then
+LACKED = "ignoring unknown or unavailable capabilities: [CAP_SYS_TIME]"
+
+
+def test_a_capability_that_the_runtime_lacks_is_only_a_warning(runtime: Runtime, bundle: Bundle) -> None:
+    if not runtime.is_orlop:
+        pytest.skip("runc fails")
+    for kind in SETS:
+        bundle.set(f"process.capabilities.{kind}", ["CAP_KILL", "CAP_SYS_TIME"])
+    bundle.shell("cat /proc/self/status; exec sleep 1000")
+    container = Container(runtime, bundle, runtime.new_id())
+    words = [*WITHOUT, *runtime.command("run", "-d", "-b", bundle.path, container.id)]
+    with (bundle.path / "out").open("w") as out, (bundle.path / "err").open("w") as err:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+    try:
+        assert done.returncode == 0 and LACKED in (bundle.path / "err").read_text()
+        poll(lambda: "Seccomp" in (bundle.path / "out").read_text())
+        words = [*WITHOUT, *runtime.command("exec", container.id, "cat", "/proc/self/status")]
+        added = subprocess.run(words, capture_output=True, text=True)
+        assert added.returncode == 0 and LACKED in added.stderr
+        for text in ((bundle.path / "out").read_text(), added.stdout):
+            found = dict(re.findall(r"(Cap\w+):\s*(\w+)", text))
+            assert {int(found[name], 16) for name in SETS.values()} == {bits("CAP_KILL")}
+    finally:
+        runtime("delete", "--force", container.id)
+
+
+def test_a_score_below_the_runtimes_own_needs_a_capability(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.set("process.oomScoreAdj", -1000).args("true")
+    words = ["setpriv", "--bounding-set=-sys_resource", *runtime.command("run", "-b", bundle.path, runtime.new_id())]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 1 and "oom_score_adj" in done.stderr
+    if runtime.is_orlop:
+        assert "needs CAP_SYS_RESOURCE" in done.stderr
+
+
+def test_in_a_user_namespace_no_capability_is_lacking(runtime: Runtime, bundle: Bundle) -> None:
+    for kind in ("bounding", "permitted", "effective"):
+        bundle.set(f"process.capabilities.{kind}", ["CAP_SYS_TIME"])
+    words = [*WITHOUT, *runtime.command("run", "-b", bundle.user_namespace().path, runtime.new_id())]
+    bundle.args("cat", "/proc/self/status")
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(dict(re.findall(r"(Cap\w+):\s*(\w+)", done.stdout))["CapEff"], 16) == bits("CAP_SYS_TIME")
 
 
 def test_an_unknown_capability_is_only_a_warning(runtime: Runtime, bundle: Bundle) -> None:

@@ -107,6 +107,27 @@ def test_two_mounts_of_one_source_have_maps_of_their_own(runtime: Runtime, bundl
     assert runtime.shell(bundle, "stat -c %u /one/1 /two/1 /three/1") == ["1", "101", "65534"]
 
 
+@pytest.mark.parametrize("user_namespace", [False, True])
+def test_a_source_may_be_what_earlier_mounts_make(
+    runtime: Runtime, bundle: Bundle, source: Path, user_namespace: bool
+) -> None:
+    (source / "deep/1").mkdir(parents=True)
+    (source / "deep/1/file").touch()
+    if user_namespace:
+        bundle.user_namespace(BASE)
+    bundle.bind(source, "/mnt", "bind").bind(source / "deep", "/mnt/deep", "bind", "noexec")
+    with_maps(bundle.bind(bundle.rootfs / "mnt", "/data", "rbind", "ridmap", "ro"), rows(BASE))
+    with_maps(bundle.bind(bundle.rootfs / "mnt/deep", "/new/place", "rbind", "idmap"), rows(BASE + 50, 10))
+    bundle.bind(bundle.rootfs / "data/deep", "/again", "bind")
+    script = "stat -c %u /data/1 /data/deep/1/file /new/place/1/file /again/1/file /new"
+    lines = runtime.shell(
+        bundle, f"{script}; grep -c idmapped /proc/self/mountinfo; grep ' /data ' /proc/self/mountinfo"
+    )
+    base = 0 if user_namespace else BASE
+    assert lines[:5] == [str(base + 1), str(base), str(base + 50), str(base), "0"]
+    assert lines[5] == "4" and " ro," in lines[6]
+
+
 def test_a_file_can_be_mapped(runtime: Runtime, bundle: Bundle, source: Path) -> None:
     with_maps(bundle.bind(source / "1000", "/etc/file", "bind", "ro"), rows(5000))
     script = "stat -c %u /etc/file; grep ' /etc/file ' /proc/self/mountinfo"

@@ -224,6 +224,20 @@ def test_kill_sends_sigterm_by_default(runtime: Runtime, bundle: Bundle, place: 
         wait(pidfd)
 
 
+@pytest.mark.parametrize(("name", "number"), [("SIGQUIT", 3), ("RTMIN+3", 37), ("12", 12)])
+def test_kill_sends_the_stop_signal_of_the_image_by_default(
+    runtime: Runtime, bundle: Bundle, name: str, number: int
+) -> None:
+    if not runtime.is_orlop:
+        pytest.skip("runc sends SIGTERM")
+    bundle.namespace("pid", None).set("annotations", {"org.opencontainers.image.stopSignal": name})
+    with runtime.running(bundle.args("sleep", "1000")) as container, container.handle() as pidfd:
+        pid = container.pid
+        runtime("kill", container.id)
+        wait(pidfd)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -number
+
+
 def test_sigkill_without_a_pid_namespace_reaches_every_process(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     bundle.namespace("pid", None).bind(place, "/out").shell("sleep 1000 & echo $! > /out/child; exec sleep 1000")
     os.mkfifo(place / "child")

@@ -380,6 +380,16 @@ def test_what_a_read_only_link_leads_to_is_read_only(runtime: Runtime, bundle: B
     assert runtime.shell(bundle, "touch /etc/x; touch /tmp/x 2>/dev/null || echo no") == ["no"]
 
 
+@pytest.mark.parametrize("target", ["/", "/volume", "../volume/."])
+def test_a_read_only_link_may_lead_to_the_root_of_a_mount(
+    runtime: Runtime, bundle: Bundle, place: Path, target: str
+) -> None:
+    (bundle.rootfs / "etc/link").symlink_to(target)
+    bundle.bind(place, "/volume").set("linux.readonlyPaths", ["/etc/link"]).writable()
+    script = f"touch {target.strip('.')}/x 2>/dev/null || echo no; echo x > /dev/shm/x"
+    assert runtime.shell(bundle, script) == ["no"]
+
+
 @pytest.mark.parametrize("field", ["linux.maskedPaths", "linux.readonlyPaths"])
 def test_a_link_to_nothing_is_as_a_path_that_is_missing(runtime: Runtime, bundle: Bundle, field: str) -> None:
     (bundle.rootfs / "file").symlink_to("/run/nowhere")
@@ -453,7 +463,33 @@ def test_a_dev_that_is_the_hosts_is_left_alone(runtime: Runtime, bundle: Bundle)
     if not os.path.exists("/dev/kmsg"):
         pytest.skip("needs a host with /dev/kmsg")
     bundle.without_mount("/dev", "/dev/pts", "/dev/shm", "/dev/mqueue").bind("/dev", "/dev", "rbind")
-    assert runtime.shell(bundle, "ls -d /dev/kmsg") == ["/dev/kmsg"]
+    rows = [{"path": f"{place}/mine", "type": "c", "major": 1, "minor": 5} for place in ("/dev", "/run/elsewhere")]
+    bundle.set("linux.devices", rows)
+    script = "ls -d /dev/kmsg; ls /dev/mine 2>/dev/null; ls /run/elsewhere 2>/dev/null"
+    made = ["mine"] if runtime.is_orlop else []
+    assert runtime.shell(bundle, script) == ["/dev/kmsg", *made]
+
+
+def test_a_device_in_a_user_namespace_is_the_hosts_of_this_path_and_a_pipe_is_new(
+    runtime: Runtime, bundle: Bundle
+) -> None:
+    pipe = {"path": "/dev/queue", "type": "p", "fileMode": 0o640, "uid": 5, "gid": 6}
+    zero = {"path": "/dev/zero", "type": "c", "major": 1, "minor": 5}
+    bundle.user_namespace().set("linux.devices", [zero, *([pipe] if runtime.is_orlop else [])])
+    lines = runtime.shell(bundle, "cd /dev; stat -c '%n %t:%T %F' zero; stat -c '%n %a %u:%g %F' queue 2>/dev/null")
+    assert lines[0] == "zero 1:5 character special file"
+    assert lines[1:] == (["queue 640 5:6 fifo"] if runtime.is_orlop else [])
+
+
+def test_a_node_of_the_host_that_is_another_device_is_refused_in_a_user_namespace(
+    runtime: Runtime, bundle: Bundle
+) -> None:
+    if not runtime.is_orlop:
+        pytest.skip("runc binds what there is")
+    bundle.user_namespace().set("linux.devices", [{"path": "/dev/zero", "type": "c", "major": 1, "minor": 3}])
+    assert "the host's of this path is another one" in runtime.refuses(bundle.args("true"))
+    bundle.set("linux.devices", [{"path": "/dev/no-such", "type": "c", "major": 1, "minor": 3}])
+    assert "the host has none at this path" in runtime.refuses(bundle)
 
 
 def test_a_ptmx_that_the_image_holds_is_replaced(runtime: Runtime, bundle: Bundle) -> None:

@@ -119,6 +119,30 @@ def test_the_user_namespace_of_another_container_is_joined(runtime: Runtime, bun
             assert second.shell("id -u; cat /proc/self/uid_map")[0] == "0"
 
 
+def test_maps_beside_a_user_namespace_that_is_joined_must_be_its_own(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    if not runtime.is_orlop:
+        pytest.skip("runc does so since 1.2")
+    with runtime.running(bundle.user_namespace().args("sleep", "1000")) as other:
+        bundle.namespace("user", f"/proc/{other.pid}/ns/user").args("cat", "/proc/self/uid_map")
+        done = runtime.run(bundle)
+        assert done.stdout.split() == ["0", "100000", "65536"]
+        assert "level=warning" in done.stderr and "can be left out" in done.stderr
+        bundle.set("linux.gidMappings[0].hostID", 200000)
+        line = runtime.refuses(bundle)
+        assert "both namespace path and non-matching mapping specified" in line and "0 to 100000, 65536 ids" in line
+        bundle.drop("linux.uidMappings").drop("linux.gidMappings")
+        done = runtime.run(bundle)
+        assert (done.stdout.split(), done.stderr) == (["0", "100000", "65536"], "")
+
+
+def test_maps_beside_a_path_that_is_no_user_namespace(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.user_namespace().namespace("user", "/proc/self/ns/uts")
+    assert "namespace" in runtime.refuses(bundle.args("true"))
+    assert "namespace" in runtime.refuses(bundle.namespace("user", "/no/such"))
+
+
 def test_a_mount_namespace_is_joined(runtime: Runtime, bundle: Bundle) -> None:
     # One in which the host's paths are there, as an engine's pause process has it.
     with subprocess.Popen(["unshare", "--mount", "sh", "-c", "echo; exec sleep 1000"], stdout=subprocess.PIPE) as other:

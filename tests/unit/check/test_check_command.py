@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.check.test_doubts import Maker
+from tests.unit.check.maker import Maker
 from tests.unit.program.test_explain_command import orlop_command
 
 

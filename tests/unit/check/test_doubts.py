@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orlop.check.finding import Finding
 from orlop.check.host import lacks
 from orlop.check.report import report
 from orlop.spec.load import load
 from orlop.spec.template import default
+from tests.unit.check.maker import Maker
 from tests.unit.spec.predraft import sample
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ ALLOW = {"defaultAction": "SCMP_ACT_ALLOW"}
 MAPS = [{"containerID": 0, "hostID": 1000, "size": 10}]
 FUSE = {"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}
 CAPS = ["CAP_KILL"]
-DENY = {"allow": False, "access": "rwm"}
 
 
 def caps(**sets: list[str]) -> object:
@@ -35,7 +34,37 @@ def caps(**sets: list[str]) -> object:
 WARNINGS: dict[str, tuple[str, object, str, str, str]] = {
     "a misspelled member": ("process/noNewPriviliges", True, "process.noNewPriviliges", "unknown", '"noNewPrivileges"'),
     "a member with another case": ("Hostname", "x", "Hostname", "is unknown", 'did you mean "hostname"?'),
-    "a member at the wrong place": ("linux/rlimits", [], "linux.rlimits", "unknown and has no effect", "known here:"),
+    "a member at the wrong place": (
+        "linux/rlimits", [], "linux.rlimits", "unknown and has no effect", "it belongs at process.rlimits",
+    ),
+    "a member that is nowhere": ("linux/colour", 1, "linux.colour", "unknown and has no effect", "known here:"),
+    "a misplaced limit": ("linux/cpu", {}, "linux.cpu", "unknown", "it belongs at linux.resources.cpu"),
+    "the root as a masked path": ("linux/maskedPaths", ["/"], "linux.maskedPaths[0]", "cannot be masked", "name what"),
+    "a wait without a listener": (
+        "linux/seccomp", {**ALLOW, "flags": ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]}, "linux.seccomp.flags[0]",
+        "no rule has", "leave it out",
+    ),
+    "an agent that is not there": (
+        "linux/seccomp",
+        {**ALLOW, "listenerPath": "/run/no", "syscalls": [{"names": ["mount"], "action": "SCMP_ACT_NOTIFY"}]},
+        "linux.seccomp.listenerPath", "no agent listens", "start the agent",
+    ),
+    "a sysctl that is not there": (
+        "linux/sysctl", {"net.ipv4.ip_forwad": "1"}, 'linux.sysctl["net.ipv4.ip_forwad"]', "no such sysctl",
+        'did you mean "net.ipv4.ip_forward"?',
+    ),
+    "a property of a unit without systemd": (
+        "annotations", {"org.systemd.property.TasksMax": "5"}, 'annotations["org.systemd.property.TasksMax"]',
+        "no effect without --systemd-cgroup", "give the option",
+    ),
+    "maps that an old runtime ignores": (
+        "mounts/7", {**BIND, "uidMappings": MAPS, "gidMappings": MAPS}, "mounts[7].uidMappings", "says nothing",
+        '"ridmap"',
+    ),
+    "a hierarchy": (
+        "linux/resources/memory", {"useHierarchy": True}, "linux.resources.memory.useHierarchy", "without effect",
+        "leave it out",
+    ),
     "a misspelled member of a mount": ("mounts/0/option", [], "mounts[0].option", "unknown", '"options"'),
     "a field newer than the config": (
         "linux/memoryPolicy", {"mode": "MPOL_DEFAULT"}, "linux.memoryPolicy", "came with version 1.3",
@@ -156,48 +185,6 @@ WARNINGS: dict[str, tuple[str, object, str, str, str]] = {
 }  # fmt: skip
 
 
-class Maker:
-    """A bundle in which there is nothing to find, and what is then put into it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        (path / "rootfs/bin").mkdir(parents=True)
-        (path / "rootfs/bin/sh").touch()
-        for name, target in (("link", "bin"), ("absolute", "/bin"), ("broken", "/nowhere"), ("loop", "loop")):
-            (path / "rootfs" / name).symlink_to(target)
-        self.config: object = json.loads(json.dumps(default(cgroup2=True)))
-        self.put("process/terminal", False)
-
-    def write(self) -> None:
-        (self.path / "config.json").write_text(json.dumps(self.config))
-
-    def put(self, path: str, value: object) -> Maker:
-        *parents, last = path.split("/")
-        here = self.config
-        for name in parents:
-            here = here[int(name)] if isinstance(here, list) else here.setdefault(name, {})  # type: ignore[attr-defined]
-        if isinstance(here, list):
-            here[int(last) : int(last) + 1] = [value]
-        else:
-            assert isinstance(here, dict)
-            here[last] = value
-        self.write()
-        return self
-
-    def report(self, *, rootless: bool | None = False) -> list[Finding]:
-        return report(str(self.path), rootless=rootless)
-
-    def of(self, field: str, level: str) -> list[Finding]:
-        return [each for each in self.report() if each.field == field and each.level == level]
-
-
-@pytest.fixture
-def maker(tmp_path: Path) -> Maker:
-    made = Maker(tmp_path)
-    # The template's /sys/fs/cgroup is the host's business, and its bounding set has no doubts in it.
-    return made.put("linux/resources", {"devices": [DENY]}).put("ociVersion", "1.2.1")
-
-
 @pytest.mark.rule("V3")
 def test_there_is_nothing_to_say_about_the_template(maker: Maker) -> None:
     assert maker.report() == []
@@ -235,6 +222,48 @@ def test_a_user_namespace_that_does_not_map_everybody(maker: Maker) -> None:
     assert "does not map 0" in maker.of("linux.gidMappings", "warning")[0].message
     maker.put("process/user/uid", 10)
     assert "unmapped uid 10" in maker.of("process.user.uid", "error")[0].message
+
+
+def test_options_that_have_no_effect_without_a_mount_namespace(maker: Maker) -> None:
+    maker.put("linux", {"namespaces": [{"type": "uts"}, {"type": "pid"}], "rootfsPropagation": "rslave"})
+    for field in ("root.readonly", "linux.rootfsPropagation"):
+        assert "no effect without a mount namespace" in maker.of(field, "warning")[0].message
+
+
+def test_a_size_with_a_0_and_a_terminal_without_devpts(maker: Maker) -> None:
+    maker.put("process/terminal", True).put("process/consoleSize", {"height": 0, "width": 80})
+    assert "with a 0 in it" in maker.of("process.consoleSize.height", "warning")[0].message
+    mounts = [{"destination": "/proc", "type": "proc", "source": "proc"}, TMPFS]
+    assert "needs devpts" in maker.put("mounts", mounts).of("process.terminal", "warning")[0].message
+
+
+def test_what_a_user_namespace_makes_void(maker: Maker) -> None:
+    maker.put("linux/uidMappings", MAPS).put("linux/gidMappings", MAPS)
+    maker.put("linux/devices", [{**FUSE, "fileMode": 0o600, "uid": 3}])
+    maker.put("linux/namespaces", [{"type": kind} for kind in ("mount", "uts", "pid", "user", "ipc")])
+    found = maker.report()
+    void = [each.field for each in found if "no effect in a user namespace" in each.message]
+    assert void == ["linux.devices[0].fileMode", "linux.devices[0].uid"]
+    (sysfs,) = [each for each in found if "sysfs cannot be mounted without a network namespace" in each.message]
+    assert sysfs.level == "error" and 'add {"type": "network"}' in (sysfs.hint or "")
+    maker.put("linux/namespaces/3", {"type": "user", "path": "/proc/self/ns/user"})
+    assert "has maps of its own" in maker.of("linux.uidMappings", "warning")[0].message
+
+
+def test_a_namespace_of_another_type_is_told(maker: Maker) -> None:
+    maker.put("linux/namespaces/1", {"type": "network", "path": "/proc/self/ns/uts"})
+    (found,) = maker.of("linux.namespaces[1].path", "error")
+    assert "not a namespace of the type network, but uts" in found.message and 'set the type to "uts"' in str(
+        found.hint
+    )
+    maker.put("linux/namespaces/1/path", "/proc/self/status")
+    assert "but something else" in maker.of("linux.namespaces[1].path", "error")[0].message
+
+
+def test_what_is_in_the_way_of_a_device_is_told(maker: Maker) -> None:
+    maker.put("linux/devices", [{**FUSE, "path": "/bin/sh"}, {**FUSE, "path": "/dev/bin"}, {**FUSE, "path": "/new"}])
+    told = [each.field for each in maker.report() if "has something else at /bin/sh" in each.message]
+    assert told == ["linux.devices[0].path"]
 
 
 ERRORS: dict[str, tuple[str, object, str, str]] = {
@@ -353,12 +382,17 @@ def test_a_rootless_container_is_held_to_its_own_rules(maker: Maker) -> None:
     assert (found.level, found.message) == ("error", "rootless container requires user namespaces")
 
 
-def test_a_config_without_a_process_can_be_created_only(tmp_path: Path) -> None:
+def test_a_config_without_a_process_is_not_created(tmp_path: Path) -> None:
     (tmp_path / "rootfs").mkdir()
     (tmp_path / "config.json").write_text('{"ociVersion": "1.0.0", "root": {"path": "rootfs"}}')
-    (found, empty) = report(str(tmp_path))
-    assert (found.level, found.field) == ("warning", "process")
-    assert empty.field == "root.path"
+    (found,) = report(str(tmp_path))
+    assert (found.level, found.field, found.hint) == (
+        "error", "process", 'add "process": {"cwd": "/", "args": ["sh"]}'
+    )  # fmt: skip
+
+
+def test_a_version_that_is_none_makes_no_field_too_new(maker: Maker) -> None:
+    assert [each.field for each in maker.put("ociVersion", "invalid").report()] == ["ociVersion"]
 
 
 def test_a_pre_draft_config_is_checked_by_its_own_table(maker: Maker) -> None:

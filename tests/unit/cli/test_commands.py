@@ -11,9 +11,10 @@ import pytest
 
 from orlop import system
 from orlop.cli.list import table
-from orlop.cli.signals import NUMBERS, number
+from orlop.errors import ConfigError
 from orlop.runtime.exec import ExecRequest
 from orlop.runtime.options import Options
+from orlop.runtime.signals import NUMBERS, number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,19 +93,19 @@ def test_delete_says_whether_it_is_forced(orlop: Call, runtime: Notes, words: tu
 
 @pytest.mark.parametrize(
     ("words", "sent", "everything"),
-    [(("ID",), 15, False), (("ID", "KILL"), 9, False), (("ID", "sigterm"), 15, False), (("ID", "0"), 0, False),
-     (("ID", ""), 15, False),
+    [(("ID",), None, False), (("ID", "KILL"), 9, False), (("ID", "sigterm"), 15, False), (("ID", "0"), 0, False),
+     (("ID", ""), None, False),
      (("--all", "ID", "9"), 9, True), (("-a", "ID", "34"), 34, True)],
 )  # fmt: skip
 def test_kill_hands_the_number_of_the_signal_over(
-    orlop: Call, runtime: Notes, words: tuple[str, ...], sent: int, everything: bool
+    orlop: Call, runtime: Notes, words: tuple[str, ...], sent: int | None, everything: bool
 ) -> None:
     assert orlop("kill", *words).status == 0
     assert runtime.calls[0][1][:2] == ("ID", sent)
     assert runtime.calls[0][2] == {"all": everything}
 
 
-@pytest.mark.parametrize("text", ["BLA", "SIG", "65", "-1", " ", "SIGSIGKILL", "RTMIN", "1.5", "٩"])
+@pytest.mark.parametrize("text", ["BLA", "SIG", "65", "-1", " ", "SIGSIGKILL", "RTMIN-", "1.5", "٩"])
 def test_an_unknown_signal_is_named(orlop: Call, runtime: Notes, text: str) -> None:
     outcome = orlop("kill", "--", "ID", text)
     assert outcome.status == 1
@@ -113,6 +114,20 @@ def test_an_unknown_signal_is_named(orlop: Call, runtime: Notes, text: str) -> N
 
 
 @pytest.mark.skipif(os.uname().machine not in ("x86_64", "aarch64"), reason="other architectures have other numbers")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("RTMIN", 34), ("sigrtmin+3", 37), ("SIGRTMAX", 64), ("rtmax-14", 50), ("RTMIN+30", 64), ("RTMAX-30", 34)],
+)
+def test_real_time_signals_are_counted_from_the_ends_of_their_range(text: str, expected: int) -> None:
+    assert number(text) == expected
+
+
+@pytest.mark.parametrize("text", ["RTMIN+31", "RTMAX-31", "RTMIN-1", "RTMAX+1", "RTMIN+", "RTMIN+x", "RTMIN3", "RT"])
+def test_what_is_out_of_the_real_time_range_is_no_signal(text: str) -> None:
+    with pytest.raises(ConfigError, match="unknown signal"):
+        number(text)
+
+
 def test_the_table_of_signals_is_that_of_the_signal_module() -> None:
     known = {name.name[3:]: name.value for name in signal.Signals if not name.name.startswith("SIGRT")}
     assert known == {name: value for name, value in NUMBERS.items() if name in known}

@@ -6,7 +6,7 @@ from orlop.errors import ConfigError
 from orlop.plan.facts import Facts, Request
 from orlop.program.ops import Op
 from orlop.spec.types import Spec
-from tests.unit.plan.planning import Plan, container, exec_, spec
+from tests.unit.plan.planning import Plan, container, exec_, number, spec
 
 PROFILE, LABEL = "container-default", "system_u:system_r:container_t:s0:c1,c2"
 MODULES = Facts(unified=True, apparmor=True, selinux=True)
@@ -97,6 +97,14 @@ def test_a_mount_label_is_the_context_of_new_file_systems_but_not_of_proc_and_sy
     mounts = [op.purpose.wording.split('"')[1] for op in contexts if op.purpose.field.startswith("mounts")]
     assert set(mounts) == {"tmpfs", "devpts", "shm"}
     assert "linux.maskedPaths" in {op.purpose.field for op in contexts}
+
+
+def test_message_queues_have_the_mount_label_as_an_attribute() -> None:
+    plan = container(with_mount_label(LABEL), facts=MODULES)
+    (op,) = [op for op in plan.ops if op.name == "fsetxattr"]
+    assert plan.text(op, 1) == "security.selinux"
+    assert plan.memory(op, 2, number(op, 3)) == LABEL.encode()
+    assert op.purpose.wording.startswith('error mounting "mqueue"')
 
 
 def test_an_exec_does_not_ask_for_the_label_of_mounts() -> None:
