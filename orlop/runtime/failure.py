@@ -88,7 +88,7 @@ def reported_hook(data: bytes) -> HookError:
     from orlop.plan.hooks import REPORT_HEAD
 
     head = Struct(REPORT_HEAD)
-    kind, value, code, size, written = head.unpack_from(data)
+    kind, value, code, size, written = head.unpack_from(data.ljust(head.size, b"\0"))  # it may have been killed
     begin = head.size + size
     end = begin + written
     wording, out, err = (
