@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from tests.meta.sources import Import, imports, modules, room
+from tests.meta.sources import ROOT, Import, imports, modules, room
 
 # From the top.  A room may import what stands below it, and itself; rooms of one line know nothing of each other.
 FLOORS = (
@@ -53,6 +55,14 @@ def test_a_room_imports_only_what_lies_below_it(name: str) -> None:
         if one.name.partition(".")[0] == "orlop" and not points_down(one)
     ]
     assert wrong == []
+
+
+def test_the_architecture_tells_of_every_room() -> None:
+    rows = [line for line in (ROOT / "docs/architecture.md").read_text().splitlines() if line.startswith("| `")]
+    told = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    untold = {"", "__main__", "boot", "version", "aio", "sandbox", "criu"}  # of one idea, or still to come
+    assert set(told) == set(FLOOR) - untold
+    assert [FLOOR[name] for name in told] == sorted(FLOOR[name] for name in told)
 
 
 def test_no_exception_is_left_that_nobody_needs() -> None:
