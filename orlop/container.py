@@ -100,15 +100,22 @@ class Container:
             return self._code
         if not self._pid:
             return self._wait_for_monitored(None if timeout is None else time.monotonic() + timeout)
-        pidfd = os.pidfd_open(self._pid)
+        try:
+            pidfd = os.pidfd_open(self._pid)
+        except ProcessLookupError:
+            self._pid = 0
+            raise _reaped(f"container {self.id}") from None
         try:
             if not readable(pidfd, None if timeout is None else time.monotonic() + timeout):
                 return None
         finally:
             os.close(pidfd)
-        _, status, usage = os.wait4(self._pid, 0)
+        pid, self._pid = self._pid, 0
+        try:
+            _, status, usage = os.wait4(pid, 0)
+        except ChildProcessError:
+            raise _reaped(f"container {self.id}") from None
         self._code = os.waitstatus_to_exitcode(status)
-        self._pid = 0
         self._settle(status, usage)
         return self._code
 
@@ -138,11 +145,10 @@ class Container:
     def _forget_monitor(self) -> None:
         """Reap the monitor, if it is this program's child."""
         if self._monitor:
+            from orlop.runtime.waiting import reap
+
             pid, self._monitor = self._monitor[0], []
-            try:
-                os.waitpid(pid, 0)
-            except ChildProcessError:  # the program reaps all its children itself
-                return
+            reap(pid)
 
     def _found(self) -> Found:
         from orlop.runtime.container import Found
@@ -182,9 +188,12 @@ class Container:
         """Run a further process in the container, with this program's standard streams; its exit code, or minus a
         signal."""
         from orlop.runtime.exec import ExecRequest, spawn_in
+        from orlop.runtime.waiting import reap
 
         pid = spawn_in(self.id, ExecRequest(args=list(args), env=env, cwd=cwd), self._options)
-        _, status = os.waitpid(pid, 0)
+        status = reap(pid)
+        if status is None:
+            raise _reaped(f"the process in container {self.id}")
         return os.waitstatus_to_exitcode(status)
 
     def kill(self, signal: int = _SIGTERM) -> None:
@@ -210,7 +219,10 @@ class Container:
 
         delete(self.id, self._options, force=force)
         if self._pid:
-            self.wait()
+            try:
+                self.wait()
+            except StateError:  # somebody has reaped it: it is gone, which is what counts here
+                pass
         self._forget_monitor()
 
     def __enter__(self) -> Container:
@@ -226,3 +238,9 @@ class Container:
         except OrlopError:
             if error is None:
                 raise
+
+
+def _reaped(whose: str) -> StateError:
+    """The error of who asks how a process ended that this program has reaped elsewhere."""
+    hint = "wait for no child but your own (waitpid(-1), SIGCHLD ignored), or create the container with monitor=True"
+    return StateError(f"{whose} was reaped by another part of this program, so nobody knows how it ended", hint=hint)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _signal
+import sys
+
 from orlop import system as os
 from orlop.cli.context import FLAGS, Context
 from orlop.cli.flags import UsageError, check_positionals, parse
@@ -11,12 +14,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.cli.flags import Command
 
+_SIGCHLD = 17
+_SIG_DFL, _SIG_IGN = 0, 1
+
 
 def main(argv: list[str]) -> int:
     """Run the command line `argv` (program first) and return the exit status.  Blocks as the command does.
 
     Never raises: what goes wrong is told on standard error and in the log, and becomes a status (cli/failure.py).
     """
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        from orlop.cli.output import open_missing_streams
+
+        open_missing_streams()
+    if _signal.getsignal(_SIGCHLD) == _SIG_IGN:  # inherited; nobody could learn then how a container has ended
+        _signal.signal(_SIGCHLD, _SIG_DFL)
     context = Context(program_name(argv), *argv[:1])
     name = ""
     command: Command | None = None

@@ -10,6 +10,14 @@ class PipeClosed(OrlopError):
     """The reader of standard output has gone."""
 
 
+def open_missing_streams() -> None:
+    """Open /dev/null in the place of standard streams that the caller has closed: else a file of ours would get the
+    number of one, and what is printed would be written to it."""
+    while (fd := os.open("/dev/null", os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+
+
 def encoded(text: str) -> bytes:
     """Encode what came from argv and file names (PEP 383) back to the bytes it was; half characters are spelled out."""
     try:

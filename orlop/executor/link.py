@@ -62,6 +62,14 @@ class Under:
         self.argv = argv
 
 
+def _passed_on(fd: int) -> bool:
+    """Does a process that is spawned get this descriptor?"""
+    try:
+        return not fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+    except OSError:
+        return False
+
+
 class Executor:
     """A spawned executor.  `pid` is that of the process that was spawned, which clones the container's and exits."""
 
@@ -79,7 +87,8 @@ class Executor:
         """
         ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC)
         image = inner = -1
-        # Descriptors move out of the way first, so that no dup2 of the spawn overwrites the source of a later one.
+        # Descriptors move out of the way first, so that no dup2 of the spawn overwrites the source of a later one, or
+        # the executable: in a program with threads it gets any number that is free.
         moved: list[int] = []
         beyond = program.control + 1 + len(inherit) + 8
         try:
@@ -89,7 +98,16 @@ class Executor:
                 inner, argv = image, under.argv
                 image = sealed(under.program.encoded(), under.program.scratch, under.program.architecture)
                 inherit = (*inherit, (inner, under.number))
-            actions = []
+            # A stream that is closed here (in a daemon, say), or taken by one of the above: without this the program
+            # would find a descriptor of its own there.
+            actions: list[tuple[object, ...]] = [
+                (os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0)
+                for number in range(3)
+                if not _passed_on(number)
+            ]
+            if image in (0, 1, 2, program.control, *(number for _, number in inherit)):
+                low, image = image, fcntl.fcntl(image, fcntl.F_DUPFD_CLOEXEC, beyond)
+                moved.append(low)
             for source, number in ((theirs.fileno(), program.control), *inherit):
                 moved.append(fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, beyond))
                 actions.append((os.POSIX_SPAWN_DUP2, moved[-1], number))

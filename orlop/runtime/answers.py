@@ -11,6 +11,7 @@ from orlop import system as os
 from orlop.errors import KernelError, OrlopError
 from orlop.plan import events
 from orlop.program.layout import EVENT_FAILED
+from orlop.runtime.waiting import reap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _cloned(launch: Launch, pid: int) -> None:
         if launch.known is not None:
             launch.known(pid)
         if launch.monitor is None:
-            os.waitpid(launch.spawned, 0)
+            reap(launch.spawned)
         launch.spawned = 0
     if _waits_for_maps(launch, pid):
         from orlop.runtime.idmap import write_maps
@@ -144,5 +145,4 @@ def _status(launch: Launch, pid: int) -> int:
     """Reap a process that has ended, or have it from the monitor, which does."""
     if launch.monitor is not None and launch.monitor.pid:
         return launch.monitor.status()
-    _, status = os.waitpid(pid, 0)
-    return status
+    return reap(pid) or 0

@@ -6,8 +6,9 @@ import errno
 import time
 
 from orlop import system as os
-from orlop.errors import HookError
+from orlop.errors import HookError, OrlopError
 from orlop.executor.link import SIGNALS
+from orlop.runtime.waiting import reap
 from orlop.spec.json import dump
 
 TYPE_CHECKING = False
@@ -86,5 +87,9 @@ def _end(pid: int, timeout: int | None) -> Steps[int | None]:
             except OSError as error:
                 if error.errno != errno.ESRCH:
                     raise
-        _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status) if ended else None
+        status = reap(pid)
+    if not ended:
+        return None
+    if status is None:
+        raise OrlopError("a hook was reaped by another part of this program, so nobody knows how it ended")
+    return os.waitstatus_to_exitcode(status)

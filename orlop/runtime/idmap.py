@@ -6,7 +6,11 @@ import errno
 
 from orlop import system as os
 from orlop.errors import KernelError, OrlopError
+<<<<<<< HEAD
 from orlop.host.probe import read_text
+=======
+from orlop.runtime.waiting import reap
+>>>>>>> e05ab5a (library: true in programs with threads, and with streams or SIGCHLD in a strange state)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,7 +139,7 @@ def _in_a_helper(program: Program, inherit: tuple[tuple[int, int], ...], use: Ca
         raise OrlopError("a helper process of the runtime was killed")
     finally:
         helper.close()
-        os.waitpid(helper.pid, 0)
+        reap(helper.pid)
 
 
 def write_maps(pid: int, uids: list[IDMapping], gids: list[IDMapping]) -> None:
@@ -191,7 +195,9 @@ def _helper(name: str, pid: int, rows: list[IDMapping]) -> None:
         path = f"{directory}/{name}"
         if os.access(path, os.X_OK):
             child = os.posix_spawn(path, [name, str(pid), *words], os.environment)
-            _, status = os.waitpid(child, 0)
+            status = reap(child)
+            if status is None:
+                raise OrlopError(f"{name} was reaped by another part of this program, so nobody knows how it ended")
             if status:
                 code = os.waitstatus_to_exitcode(status)
                 raise OrlopError(

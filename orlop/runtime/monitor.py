@@ -18,7 +18,7 @@ from orlop.errors import OrlopError
 from orlop.executor.link import Executor, Under
 from orlop.host.process import handle, look
 from orlop.plan.monitor import INFO, SIZE, TIME, USAGE, monitor_program
-from orlop.runtime.waiting import readable
+from orlop.runtime.waiting import readable, reap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Monitor:
                 pidfd_send_signal(pidfd, _SIGKILL)  # its child is stuck in the kernel
         finally:
             os.close(pidfd)
-        os.waitpid(self.pid, 0)
+        reap(self.pid)
         self.pid = 0
 
 

@@ -10,6 +10,8 @@ import _signal
 import select
 import time
 
+from orlop import system as os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -125,3 +127,12 @@ class Deferral:
             return readable(descriptor, deadline)
         finally:
             self._waits = False
+
+
+def reap(pid: int) -> int | None:
+    """Wait for a child of ours to end: its status, or None where another part of this program has reaped it, as one
+    does that ignores SIGCHLD or waits for any child.  Blocks until it has ended."""
+    try:
+        return os.waitpid(pid, 0)[1]
+    except ChildProcessError:
+        return None

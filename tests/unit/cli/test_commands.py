@@ -156,7 +156,7 @@ def test_exec_hands_its_flags_over(orlop: Call, runtime: Notes) -> None:
 def test_what_is_handed_over_is_what_the_runtime_takes(orlop: Call, runtime: Notes) -> None:
     orlop("exec", "ID", "ls")
     assert {*vars(runtime.options), "config"} == set(OPTIONS)  # `config` is set in cli/old.py alone
-    assert {*vars(runtime.request), "_file"} == set(REQUEST)  # which exec reads
+    assert {*vars(runtime.request), "_file", "console"} == set(REQUEST)  # these two are exec's own
 
 
 def test_exec_leaves_open_what_is_not_given(orlop: Call, runtime: Notes) -> None:
