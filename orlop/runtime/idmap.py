@@ -6,11 +6,8 @@ import errno
 
 from orlop import system as os
 from orlop.errors import KernelError, OrlopError
-<<<<<<< HEAD
 from orlop.host.probe import read_text
-=======
 from orlop.runtime.waiting import reap
->>>>>>> e05ab5a (library: true in programs with threads, and with streams or SIGCHLD in a strange state)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
