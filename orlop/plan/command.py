@@ -194,7 +194,8 @@ def _tell_of_failure(c: Construction, found: Register, argv: int, envp: int) -> 
 
 
 _TOLD = {
-    ENOENT: "no such file or directory (its interpreter: the one of its #! line, or of its ELF header)",
+    ENOENT: "no such file or directory (its interpreter: that of its ELF header, or of its #! line, to which a carriage"
+    " return at the end belongs)",
     EACCES: "permission denied",
     ENOEXEC: "exec format error (no #! line, and no program for this machine's architecture)",
 }

@@ -23,6 +23,13 @@ PEER = os.environ.get("ORLOP_ENGINE_PEER", shutil.which("runc") or "")
 CLIENT = os.environ.get("ORLOP_ENGINE_CLIENT") or shutil.which("docker", path="/usr/bin") or "docker"
 BUSYBOX = "/bin/busybox"
 IMAGE = "local/box"
+# Files in the image's /bin that the kernel won't execute; the last is an ELF header for a SPARC.
+_NOT_EXECUTABLE = {
+    "text": b"no program\n",
+    "lost": b"#!/no/interpreter\n",
+    "dos": b"#!/bin/sh\r\necho hello\r\n",
+    "foreign": b"\x7fELF\1\2\1".ljust(16, b"\0") + bytes((0, 2, 0, 2, 0, 0, 0, 1)).ljust(36, b"\0"),
+}
 PATIENCE = 60.0  # seconds until something that never happens fails its test
 
 # The first process of the sandbox reaps what daemons leave.
@@ -187,8 +194,8 @@ def _image(place: Path) -> Path:
             (root / "bin" / name).symlink_to("busybox")
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/:/bin/sh\n")
     (root / "etc/group").write_text("root:x:0:\nuser:x:1000:\n")
-    for name, text in (("text", "no program\n"), ("lost", "#!/no/interpreter\n")):
-        (root / "bin" / name).write_text(text)
+    for name, content in _NOT_EXECUTABLE.items():
+        (root / "bin" / name).write_bytes(content)
         (root / "bin" / name).chmod(0o755)
     subprocess.run(["tar", "-C", root, "-cf", place / "image.tar", "."], check=True)
     return place / "image.tar"

@@ -14,6 +14,8 @@ MISTAKES: dict[str, tuple[str, ...]] = {
     "a directory as the command": (IMAGE, "/etc"),
     "a text file without an interpreter line": (IMAGE, "text"),
     "a script whose interpreter is missing": (IMAGE, "lost"),
+    "a script with the line ends of DOS": (IMAGE, "dos"),
+    "a program for another processor": (IMAGE, "foreign"),
     "a file mounted over a directory": ("-v", "{place}/file:/etc", IMAGE, "true"),
     "a directory mounted over a file": ("-v", "{place}/folder:/etc/passwd", IMAGE, "true"),
     "a working directory that is a file": ("-w", "/etc/passwd", IMAGE, "true"),

@@ -309,6 +309,8 @@ _SINCE = {
     "read-only": (1, 1, 15),  # until then it forgot the mode of a tmpfs
     "a text file without an interpreter line": (1, 2, 0),
     "a script whose interpreter is missing": (1, 2, 0),
+    "a script with the line ends of DOS": (1, 2, 0),
+    "a program for another processor": (1, 2, 0),
 }
 
 
