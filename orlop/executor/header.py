@@ -10,12 +10,20 @@ import sys
 from orlop.program import layout
 from orlop.program.calls import ARCHITECTURES, CALLS
 
-_CALLS_OF_THE_EXECUTOR = ("clock_gettime", "exit_group", "recvfrom", "sendmsg")
+_CALLS_OF_THE_EXECUTOR = ("clock_gettime", "exit_group", "openat2", "recvfrom", "sendmsg")
 _LAYOUT = (
     "MAGIC VERSION PROGRAM_BASE SCRATCH_BASE STAMPS_BASE REGISTERS NO_REGISTER ARGUMENTS POLICIES MAX_OPS "
     "EVENT_DESCRIPTORS WHEN_ZERO WHEN_NOT_ZERO WHEN_ERROR EVENT_FAILED"
 ).split()
-_KERNEL = {"EINTR": 4, "ENOEXEC": 8, "MSG_NOSIGNAL": 0x4000, "SOL_SOCKET": 1, "SCM_RIGHTS": 1, "CLOCK_MONOTONIC": 1}
+_KERNEL = {
+    "EINTR": 4,
+    "ENOEXEC": 8,
+    "EAGAIN": 11,
+    "MSG_NOSIGNAL": 0x4000,
+    "SOL_SOCKET": 1,
+    "SCM_RIGHTS": 1,
+    "CLOCK_MONOTONIC": 1,
+}
 
 
 def _fields(rows: tuple[tuple[str, str], ...]) -> str:

@@ -219,11 +219,22 @@ static long wait(const struct header *header, u64 buffer, u64 size)
     return got;
 }
 
+/* Below RESOLVE_IN_ROOT the kernel gives up on a path with `..` when anything on the host is renamed or mounted
+ * meanwhile (openat2(2)), which a container may do all the time: it is asked again, but not for ever. */
+static long persistent_call(u64 number, const u64 *a)
+{
+    enum { TRIES = 1000 };
+    long result = system_call(number, a);
+    for (u32 i = 1; i < TRIES && number == NR_openat2 && result == -EAGAIN; i++)
+        result = system_call(number, a);
+    return result;
+}
+
 static long perform(const struct header *header, const struct op *op, u32 index, const u64 *a)
 {
     switch (op->kind) {
     case KIND_CALL:
-        return system_call(op->number, a);
+        return persistent_call(op->number, a);
     case KIND_SET:
         return (long)a[0];
     case KIND_LOAD:

@@ -27,6 +27,7 @@ typedef long s64;
 
 #define EINTR 0x4
 #define ENOEXEC 0x8
+#define EAGAIN 0xb
 #define MSG_NOSIGNAL 0x4000
 #define SOL_SOCKET 0x1
 #define SCM_RIGHTS 0x1
@@ -37,12 +38,14 @@ enum { KIND_CALL, KIND_SET, KIND_LOAD, KIND_STORE, KIND_EVENT, KIND_WAIT, KIND_F
 #if defined(__x86_64__)
 #define NR_clock_gettime 228
 #define NR_exit_group 231
+#define NR_openat2 437
 #define NR_recvfrom 45
 #define NR_sendmsg 46
 
 #elif defined(__aarch64__)
 #define NR_clock_gettime 113
 #define NR_exit_group 94
+#define NR_openat2 437
 #define NR_recvfrom 207
 #define NR_sendmsg 211
 #endif

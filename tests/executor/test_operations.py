@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from errno import EBADF, EEXIST, EFAULT, ENOENT, ENOTDIR
+from pathlib import Path
 
 import pytest
 
 from orlop.program import linux
+from orlop.program.builder import OPEN_HOW_SIZE
 from orlop.program.layout import MAX_OPS, REGISTERS, WHEN_ERROR, WHEN_NOT_ZERO, WHEN_ZERO
 from orlop.program.ops import Label, Register
 from tests.executor.programs import Run, builder, run
@@ -318,3 +322,24 @@ def test_the_longest_program_runs() -> None:
         b.do("getpid")
     b.do("exit_group", 5)
     assert run(b).status == 5
+
+
+def test_a_path_that_is_looked_up_while_others_are_renamed_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    renames = "import os\nprint(flush=True)\nwhile True: os.rename('x', 'y'); os.rename('y', 'x')"
+    (tmp_path / "x").mkdir()
+    b = builder()
+    root = b.get("openat", linux.AT_FDCWD, str(tmp_path), linux.O_PATH | linux.O_CLOEXEC, 0)
+    how = b.open_how(linux.O_PATH | linux.O_CLOEXEC, 0, linux.RESOLVE_IN_ROOT)
+    for _ in range(3000):
+        b.close(b.get("openat2", root, "one/../two/../one", how, OPEN_HOW_SIZE))
+    b.do("exit_group", 0)
+    argv = [sys.executable, "-I", "-S", "-c", renames]
+    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE) as renaming:
+        try:
+            assert renaming.stdout is not None and renaming.stdout.readline()
+            outcome = run(b)
+        finally:
+            renaming.kill()
+    assert (outcome.events, outcome.status) == ([], 0)
