@@ -27,6 +27,7 @@ CALLS: dict[str, tuple[int, int, str]] = {
     "execveat": (322, 281, "dir:fd path:str argv:strv envp:strv flags:at"),
     "exit_group": (231, 94, "status"),
     "faccessat2": (439, 439, "dir:fd path:str mode:access flags:at"),
+    "fallocate": (285, 47, "fd:fd mode offset size"),
     "fchdir": (81, 50, "fd:fd"),
     "fchmod": (91, 52, "fd:fd mode:mode"),
     "fchmodat": (268, 53, "dir:fd path:str mode:mode"),

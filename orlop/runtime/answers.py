@@ -5,10 +5,8 @@ Imported when the executor has been spawned: it is busy then, and this process w
 
 from __future__ import annotations
 
-import errno
-
 from orlop import system as os
-from orlop.errors import KernelError, OrlopError
+from orlop.errors import OrlopError
 from orlop.plan import events
 from orlop.program.layout import EVENT_FAILED
 from orlop.runtime.waiting import reap
@@ -77,8 +75,10 @@ def handle(launch: Launch, event: Event) -> Steps[None]:
         launch.answer()
     elif event.kind == events.COPY_UP:
         from orlop.host.copytree import copy_up
+        from orlop.runtime.charge import allocator
 
-        copy_up(*event.fds)
+        below, into = event.fds
+        copy_up(below, into, allocator(launch.cgroup))
         launch.answer()
 
 
@@ -132,13 +132,12 @@ def died(launch: Launch) -> OrlopError:
 def _killed(launch: Launch) -> OrlopError:
     """Most often by the kernel, for want of memory; but also by who shares a pid namespace with it."""
     from orlop.cgroup.stats.final import final
+    from orlop.runtime.failure import out_of_memory
 
     if launch.cgroup is not None and final(launch.cgroup.paths).get("oom_kills") == 0:
         hint = "a process of the container, or of a pid namespace that it joins, or of the host has sent it SIGKILL"
         return OrlopError("container process was killed before it could run its program", hint=hint)
-    hint = "raise linux.resources.memory.limit"
-    message = "container init was OOM-killed (memory limit too low?)"
-    return KernelError(errno.ENOMEM, message, field="linux.resources.memory.limit", hint=hint)
+    return out_of_memory()
 
 
 def _status(launch: Launch, pid: int) -> int:

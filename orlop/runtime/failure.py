@@ -104,6 +104,13 @@ def _hook_error(kind: int, value: int, code: int, wording: str, outputs: tuple[s
     return HookError(f"{wording}: {how}, stdout: {outputs[0]}, stderr: {outputs[1]}", field=field)
 
 
+def out_of_memory() -> KernelError:
+    """The error of a process that the kernel has killed, as engines know it."""
+    hint = "raise linux.resources.memory.limit"
+    message = "container init was OOM-killed (memory limit too low?)"
+    return KernelError(errno.ENOMEM, message, field="linux.resources.memory.limit", hint=hint)
+
+
 def signal_words(number: int) -> str:
     """What a signal means, as runc tells it: `killed`, `bad system call`."""
     from signal import strsignal

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.system.bundles import Bundle
-from tests.system.command import Runtime, error_line
+from tests.system.command import Container, Runtime, error_line
+from tests.system.limits import UNIFIED, cgroup_file, need
 
 pytestmark = pytest.mark.usefixtures("clean_host")
 
@@ -169,6 +170,27 @@ def test_tmpcopyup_copies_what_the_tmpfs_covers(runtime: Runtime, bundle: Bundle
     )
     assert runtime.shell(bundle, script) == ["content", "other", "640", "7 8"]
     assert not (source / "new").exists()
+
+
+def test_what_tmpcopyup_copies_is_the_containers_memory(runtime: Runtime, bundle: Bundle) -> None:
+    need("memory")
+    source = bundle.rootfs / "data"
+    source.mkdir()
+    for number in range(70):  # more than are copied at once
+        (source / f"small {number}").write_text(f"content {number}")
+    (source / "large").touch()
+    os.truncate(source / "large", 64 << 20)  # sparse: it takes nothing in the image
+    bundle.mount("/data", "tmpfs", "tmpfs", "tmpcopyup").set("linux.resources.memory", {"limit": 96 << 20})
+    script = "cat /data/small* | wc -c; stat -c %s /data/large; du -m /data/large; read line"
+    with runtime.start("run", "-b", bundle.shell(script).path, name := runtime.new_id()) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline().split()[0] for _ in range(3)] == ["690", str(64 << 20), "64"]
+        file = "memory.current" if UNIFIED else "memory.usage_in_bytes"
+        used = cgroup_file(Container(runtime, bundle, name), "memory", file)
+        assert int(used.read_text()) > 64 << 20
+        process.communicate("go on\n")
+    bundle.set("linux.resources.memory.limit", 32 << 20)
+    assert "memory" in runtime.refuses(bundle)
 
 
 def test_tmpcopyup_works_in_a_user_namespace(runtime: Runtime, bundle: Bundle) -> None:
