@@ -5,6 +5,7 @@ from __future__ import annotations
 from orlop import system as os
 from orlop.executor.link import Executor
 from orlop.plan.charge import FIRST, charge_program
+from orlop.runtime.waiting import reap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def _allocate(tasks: str, files: list[tuple[int, int]]) -> None:
         event = helper.receive()
     finally:
         helper.close()
-        _, status = os.waitpid(helper.pid, 0)
+        status = reap(helper.pid)
     if event is not None:
         raise failure(program, event)
     if status:

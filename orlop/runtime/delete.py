@@ -50,7 +50,12 @@ def delete(
     if force:  # before the lock, whose holder may wait for the container: a `start` for what keeps it in a hook
         _kill(found)
         deadline = time.monotonic() + _LOCK_PATIENCE
-    lock = found.store.lock(deadline)
+    try:
+        lock = found.store.lock(deadline)
+    except NotFound:  # its `run` has removed it, since it ended
+        if force:
+            return
+        raise
     try:
         status = found.status()
         if status != STOPPED:

@@ -26,7 +26,10 @@ while :; do
     for each in /proc/[0-9]*; do
         pid=${each#/proc/}
         case $pid in 1|$known) continue;; esac
-        kill -SIGNAL $pid 2>/dev/null && echo caught && exec sleep 1000
+        kill -SIGNAL $pid 2>/dev/null || continue
+        while [ -e $each ] && ! grep -q "State:.[TZ]" $each/status; do :; done
+        echo caught
+        exec sleep 1000
     done
 done
 """
