@@ -11,7 +11,7 @@ from orlop.spec.walk import Shape, cast, check_array, check_later, check_map, ch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from orlop.errors import ConfigError
     from orlop.spec.walk import Found, Kind
@@ -23,11 +23,11 @@ class Misspelt(Problem):
     __slots__ = ()
 
 
-def misspelt(names: Iterable[str], members: Mapping[str, object], shape: Shape) -> Found:
-    """Return those of the names that mean a member of the shape, which the object does not have in its own spelling."""
+def misspelt(names: Iterable[str], shape: Shape) -> Found:
+    """Return those of the names that mean a member of the shape."""
     proper = {name.lower(): name for name in shape.members}
     meant = ((name, proper.get(name.lower())) for name in names)
-    return [Misspelt(name, f'must be written "{other}"') for name, other in meant if other and other not in members]
+    return [Misspelt(name, f'must be written "{other}"') for name, other in meant if other]
 
 
 def corrected(data: bytes, error: ConfigError) -> bytes | None:
@@ -44,9 +44,10 @@ def corrected(data: bytes, error: ConfigError) -> bytes | None:
 
 
 def spelled(value: object, shape: Shape) -> object:
-    """Return the document with the names that `shape` gives its members; the exact one wins, unknown ones stay.
+    """Return the document with the names that `shape` gives its members; unknown ones stay.
 
-    One that is null counts as absent.
+    A member that is null counts as absent.  One that is given twice, `cpu` and `CPU`, is read as Go reads it: the later
+    one counts, but of two objects every member.
     """
     if type(value) is not dict:
         return value
@@ -56,10 +57,18 @@ def spelled(value: object, shape: Shape) -> object:
     for given, member in members.items():
         name = proper.get(given.lower(), given)
         kind = shape.members.get(name)
-        if (kind and member is None) or (name != given and members.get(name) is not None):
-            continue
-        result[name] = _below(member, kind) if kind else member
+        if kind is None:
+            result[name] = member
+        elif member is not None:
+            result[name] = _both(result.get(name), _below(member, kind))
     return result
+
+
+def _both(earlier: object, later: object) -> object:
+    if type(earlier) is not dict or type(later) is not dict:
+        return later
+    first, second = cast("dict[str, object]", earlier), cast("dict[str, object]", later)
+    return first | {name: _both(first.get(name), member) for name, member in second.items()}
 
 
 def _below(value: object, kind: Kind) -> object:

@@ -106,7 +106,7 @@ def check_object(value: object, shape: Shape) -> Found:
     if strange:
         from orlop.spec.spelling import misspelt
 
-        problems += misspelt(strange, members, shape)
+        problems += misspelt(strange, shape)
     for name, message in shape.required.items():
         if name not in members:
             problems.append(Problem(name, message))

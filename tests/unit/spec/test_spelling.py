@@ -9,7 +9,7 @@ import pytest
 
 from orlop.errors import ConfigError
 from orlop.runtime.bundle import Bundle
-from orlop.spec.load import load, load_process
+from orlop.spec.load import load, load_process, load_resources
 from orlop.spec.spelling import corrected
 from orlop.spec.template import default
 
@@ -30,8 +30,33 @@ def test_a_name_in_another_case_is_not_ignored() -> None:
         load(text(document()).replace(b'"maskedPaths"', b'"MaskedPaths"'))
 
 
-def test_beside_the_exact_name_another_case_counts_for_nothing() -> None:
-    assert load(text({**document(), "Hostname": 5}))["hostname"] == "runc"
+def test_what_is_given_in_two_cases_is_not_ignored_either() -> None:
+    with pytest.raises(ConfigError, match=r'^linux\.Resources: must be written "resources"$'):
+        load(text(document(resources={"pids": {"limit": 1}}, Resources={})))
+
+
+def test_objects_in_two_cases_are_one_and_the_later_member_counts() -> None:
+    cpu = {"shares": 100, "cpus": "0-1", "period": 5000}
+    given = document(resources={"cpu": cpu, "CPU": {"Cpus": "0", "Mems": "0", "period": None}})
+    with pytest.raises(ConfigError) as raised:
+        load(text(given))
+    data = corrected(text(given), raised.value)
+    assert data is not None
+    assert load(data)["linux"]["resources"] == {"cpu": cpu | {"cpus": "0", "mems": "0"}}
+
+
+def test_arrays_in_two_cases_are_not_joined() -> None:
+    given = document(MaskedPaths=["/proc/kcore"])
+    with pytest.raises(ConfigError) as raised:
+        load(text(given))
+    data = corrected(text(given), raised.value)
+    assert data is not None
+    assert load(data)["linux"]["maskedPaths"] == ["/proc/kcore"]
+
+
+def test_limits_of_an_update_in_two_cases_are_one_object() -> None:
+    given = b'{"CPU": {"Cpus": "1"}, "cpu": {"shares": 5}, "pids": {"limit": 3}, "Pids": null}'
+    assert load_resources(given, "-") == {"cpu": {"cpus": "1", "shares": 5}, "pids": {"limit": 3}}
 
 
 @pytest.mark.parametrize(
