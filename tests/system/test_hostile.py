@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -35,7 +36,9 @@ done
 """
 
 
-@pytest.mark.parametrize(("signal", "words"), [("STOP", "was stopped before"), ("KILL", "was killed before")])
+@pytest.mark.parametrize(
+    ("signal", "words"), [("STOP", "was stopped before"), ("KILL", "was killed before|already dead")]
+)
 def test_a_process_that_is_caught_on_its_way_in_fails_the_exec(
     runtime: Runtime, bundle: Bundle, place: Path, signal: str, words: str
 ) -> None:
@@ -55,7 +58,8 @@ def test_a_process_that_is_caught_on_its_way_in_fails_the_exec(
                 assert process.stdout.readline() == "caught\n"
                 door.accept()[0].close()
                 _, told = added.communicate(timeout=PATIENCE)
-            assert (added.returncode, words in told) == (255, True), told
+            assert added.returncode == 255
+            assert re.search(words, told), told  # killed while it got ready, or when it was
         finally:
             runtime("delete", "--force", name)
 
