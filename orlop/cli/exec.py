@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orlop.cli.flags import Command
 from orlop.cli.options import CONSOLE_SOCKET, DETACH, PID_FILE, PIDFD_SOCKET, PRESERVE_FDS, container_id, options
-from orlop.errors import ConfigError
+from orlop.errors import ConfigError, ExecError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,12 @@ def run(args: Args) -> int:
         caps=args.texts("cap"),
         cgroup=sub_cgroups(args.texts("cgroup")),
     )
-    return exec_process(identity, request, options(args))
+    try:
+        return exec_process(identity, request, options(args))
+    except ExecError as error:
+        if words and words[0][:1] == "-":
+            error.hint = "options of exec stand before the container id; what follows it is the command"
+        raise
 
 
 def user(text: str) -> tuple[int, int | None] | None:
@@ -107,7 +112,8 @@ COMMAND = Command(
 Starts the command in a container that is created or running, waits for it, and
 ends with its status. Options stand before the container id; what follows the id
 belongs to the command. What the options do not say is taken from the process of
-the bundle's config.json. The status is 255 where the command cannot be started.
+the config.json that the container was made of. The status is 255 where the
+command cannot be started.
 
 For example, the processes that a container named web sees:
 

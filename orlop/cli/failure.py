@@ -45,6 +45,9 @@ def told(error: BaseException, context: Context, name: str, command: Command | N
     if isinstance(error, UsageError):
         return _usage(error, context, name, command)
     if isinstance(error, UnknownCommand):
+        from orlop.cli.remedy import for_command
+
+        error.hint = for_command(error.name, context.program)
         _tell(context, error.message, details(error))
         return 3
     if isinstance(error, PipeClosed):
@@ -137,6 +140,10 @@ def _usage(error: UsageError, context: Context, name: str, command: Command | No
         put(f"{head}\n\n{text}")
     except OrlopError:
         pass  # the error itself still has to be told
+    if error.flag:
+        from orlop.cli.remedy import for_flag
+
+        error.hint = for_flag(error.flag, context.program, name, command)
     _tell(context, error.message, details(error))
     return 1
 

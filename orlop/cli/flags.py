@@ -28,11 +28,13 @@ _BOOLS = {
 
 
 class UsageError(OrlopError):
-    """The command line is not understood.  `arity` says that only the number of positionals is wrong."""
+    """The command line is not understood.  `arity` says that only the number of positionals is wrong, `flag` which one
+    is not known."""
 
-    def __init__(self, message: str, *, arity: bool = False) -> None:
+    def __init__(self, message: str, *, arity: bool = False, flag: str = "") -> None:
         super().__init__(message)
         self.arity = arity
+        self.flag = flag
 
 
 class Args:
@@ -119,7 +121,7 @@ def parse(context: Context, flags: Sequence[Flag], words: Sequence[str], *, flag
             raise UsageError(f"bad flag syntax: {word}")
         found = index.get(name)
         if found is None:
-            raise UsageError(f"flag provided but not defined: -{name}")
+            raise UsageError(f"flag provided but not defined: -{name}", flag=name)
         if not equals:
             if found[2] == "bool":
                 value = "true"

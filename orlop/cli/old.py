@@ -5,7 +5,8 @@ pays nothing for it.  A call is an old one when
 
     --id or --criu stands before the command, which no later runc has there; or
     there is no word, and ./config.json is a pre-draft; or
-    the first word is no command but a file that is a pre-draft, or a directory with one; or
+    the first word is no command but a file that is a pre-draft, or a directory with one, or named as a file and none;
+    or
     it is `events`, `checkpoint` or `restore` without a container id, where ./config.json is a pre-draft; or
     it is `spec` and the shell sends its output to ./config.json (cli/spec.py).
 
@@ -47,6 +48,14 @@ _COMMANDS: dict[str, tuple[Flag, ...]] = {
 }
 
 
+# What today's errors say, to the value that they name and behind it, and what was said of it then.
+_WORDS = (
+    ("container with given ID already exists: ", "", "Container with id exists: {}"),
+    ("invalid rootfs: ", ": no such file or directory", 'Rootfs ("{}") does not exist'),
+    ("JSON specification file ", "", "JSON specification file for {}"),
+)
+
+
 def old_call(context: Context, argv: list[str]) -> int | None:
     """Do what an old call asks for, and return its exit status; None for what is no old call."""
     try:
@@ -57,9 +66,19 @@ def old_call(context: Context, argv: list[str]) -> int | None:
         return None
     if not _is_old(args, word, flags):
         return None
+    if args.flag("help"):
+        from orlop.cli.help import show_program
+
+        return show_program(context.program)
+    if args.flag("version"):
+        from orlop.cli.version import show
+
+        return show(context.program)
     try:
         context.configure(args)
         container = args.text("id") or os.path.basename(os.getcwd())
+        if not container:
+            raise ConfigError("container id cannot be empty", hint="name the container with --id before the config")
         if flags is None:
             return _run(args, container, word)
         return _command(args, container, word, flags)
@@ -70,13 +89,15 @@ def old_call(context: Context, argv: list[str]) -> int | None:
 def _is_old(args: Args, word: str, flags: Args | None) -> bool:
     from orlop.cli.table import ALIASES, COMMANDS
 
+    named = bool({"id", "criu"} & args.given)
     if args.flag("help") or args.flag("version"):
-        return False
+        return named
     if flags is not None:
-        return bool({"id", "criu"} & args.given) or (not flags.rest and word != "spec" and _is_predraft(_CONFIG))
+        return named or (not flags.rest and word != "spec" and _is_predraft(_CONFIG))
     if word in COMMANDS or word in ALIASES:
         return False
-    return bool({"id", "criu"} & args.given) or _is_predraft(_file(word))
+    missing = (word.endswith(".json") or "/" in word) and not os.path.exists(word)
+    return named or missing or _is_predraft(_file(word))
 
 
 def _file(word: str) -> str:
@@ -160,7 +181,17 @@ def _told(context: Context, prefix: str, error: OrlopError) -> int:
 
     if isinstance(error, PipeClosed):
         raise error
-    context.log("error", prefix + str(error), **details(error))
+    message = prefix + then(str(error))
+    context.log("error", message, **details(error))
     if context.log_fd != 2:
-        complain(prefix + str(error))
+        complain(message)
     return 1
+
+
+def then(message: str) -> str:
+    """Return a message in the words of runc 0.0.3, where scripts may look for them."""
+    for before, behind, words in _WORDS:
+        _, found, rest = message.partition(before)
+        if found and rest.endswith(behind):
+            return words.format(rest.removesuffix(behind))
+    return message

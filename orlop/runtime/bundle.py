@@ -42,17 +42,18 @@ class Bundle:
         if self.entry is not None:
             self.spec = self.entry.spec
         else:
-            self.spec = self._load()
+            self.spec = self._load(config or CONFIG)
         if b"pre-draft" in self.data:
             self.data = _converted(self.spec)
         self.rootfs = self._rootfs()
         resolve(self.spec, self.path, self.rootfs)
 
-    def _load(self) -> Spec:
+    def _load(self, file: str) -> Spec:
         from orlop.spec.load import load
 
+        where = os.path.basename(file)
         try:
-            return load(self.data, device=_device)
+            return load(self.data, where, device=_device)
         except ConfigError as error:
             from orlop.spec.spelling import corrected
 
@@ -60,7 +61,7 @@ class Bundle:
             if data is None:
                 raise
         self.data, self.asked = data, None  # what is kept is read again without a check
-        return load(data, device=_device)
+        return load(data, where, device=_device)
 
     def _read(self, file: str) -> bytes:
         try:

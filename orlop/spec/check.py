@@ -26,17 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["check", "check_process"]
 
 
-def check(document: object, *, process: bool = True) -> Found:
+def check(document: object, *, process: bool = True, where: str = "config.json") -> Found:
     """Return everything that is wrong with a config; nothing, if it is a Spec.
 
-    `process` says whether the process is required, as runc does already for create.  Members that are null are taken
-    out of the document.  Sources: runtime-spec 1.3, runc 1.5 `libcontainer/configs/validate`.
+    `where` names the document as a whole.  `process` says whether the process is required, as runc does already for
+    create.  Members that are null are taken out of the document.  Sources: runtime-spec 1.3, runc 1.5
+    `libcontainer/configs/validate`.
     """
     if document is None:
-        return [Problem("config.json", "config cannot be null")]
+        return [Problem(where, "config cannot be null")]
     problems = check_object(document, CONFIG)
     if not isinstance(document, dict):
-        return under("config.json", problems)
+        return under(where, problems)
     if process and "process" not in document:
         problems.append(Problem("process", NO_PROCESS))
     spec = cast("Spec", document)

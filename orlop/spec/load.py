@@ -28,7 +28,7 @@ def load(
         from orlop.spec.predraft import convert
 
         document = convert(document, device()) if device else convert(document)
-    problems = check(document, process=process)
+    problems = check(document, process=process, where=where)
     if problems:
         raise ConfigError(problems)
     return cast("Spec", document)

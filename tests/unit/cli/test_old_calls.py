@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orlop.errors import ConfigError, StateError
 from orlop.spec.predraft_template import predraft
 
 if TYPE_CHECKING:
@@ -68,10 +69,51 @@ def test_the_old_id_has_no_meaning_before_a_command_of_today(orlop: Call, runtim
     assert "flag provided but not defined: -id" in outcome.out
 
 
+@pytest.mark.parametrize("words", [("--id", "x", "--help"), ("--criu", "/x", "-h"), ("--id", "x", "--version")])
+def test_the_old_id_may_stand_beside_help_and_version(orlop: Call, words: tuple[str, ...]) -> None:
+    outcome = orlop(*words)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert outcome.out.startswith(("NAME:", "orlop version "))
+
+
+@pytest.mark.parametrize("word", ["other.json", "./other", "sub/config.json"])
+def test_a_missing_file_is_named_without_an_id_too(orlop: Call, runtime: Notes, word: str) -> None:
+    runtime.answers["run"] = ConfigError(f"JSON specification file {word} not found in /here")
+    outcome = orlop(word)
+    assert outcome.status == 1
+    assert f"Container start failed: JSON specification file for {word} not found" in outcome.err
+
+
+def test_errors_are_told_in_the_words_of_the_time(orlop: Call, runtime: Notes, config: Path) -> None:
+    told = {
+        "container with given ID already exists: x": "Container with id exists: x",
+        "root.path: invalid rootfs: /r: no such file or directory": 'Rootfs (\\"/r\\") does not exist',
+        "invalid rootfs: /r: is not a directory": "invalid rootfs: /r: is not a directory",
+    }
+    for now, then in told.items():
+        runtime.answers["run"] = StateError(now)
+        assert f'msg="Container start failed: {then}"' in orlop().err
+
+
+def test_without_a_name_of_the_directory_an_id_is_asked_for(
+    orlop: Call, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    outcome = orlop(str(config))
+    assert outcome.status == 1
+    assert 'container id cannot be empty" hint="name the container with --id' in outcome.err
+
+
+def test_what_is_wrong_with_a_file_names_it(orlop: Call, elsewhere: Path) -> None:
+    for text, said in (("null", "other.json: config cannot be null"), ("{", "other.json: line 1 column 2: ")):
+        (elsewhere / "other.json").write_text(text)
+        assert said in orlop("--root", f"{elsewhere}/state", "--id", "x", "other.json").err
+
+
 def test_a_missing_config_is_named(orlop: Call, elsewhere: Path) -> None:
     outcome = orlop("--root", str(elsewhere / "state"), "--id", "x", "other.json")
     assert outcome.status == 1
-    assert "Container start failed: JSON specification file other.json not found" in outcome.err
+    assert "Container start failed: JSON specification file for other.json not found" in outcome.err
 
 
 @pytest.mark.parametrize("command", ["events", "checkpoint", "restore"])

@@ -94,6 +94,32 @@ def test_an_unknown_command_exits_with_3(orlop: Call, words: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("event", "ID"), "did you mean events?"),
+        (("frobnicate",), "the command `help` lists all commands"),
+        (("bundle",), "to run the bundle in bundle: orlop run --bundle bundle CONTAINER-ID"),
+        (("config.json",), "to run the bundle in .: orlop run --bundle . CONTAINER-ID"),
+        (("list", "--root", "/x"), "--root stands before the command: orlop --root ... list"),
+        (("--bundle", "/x", "run", "ID"), "--bundle stands behind the command: orlop COMMAND --bundle"),
+        (("-d", "run", "ID"), "-d stands behind the command: orlop COMMAND -d"),
+        (("run", "--detatch", "ID"), "did you mean --detach?"),
+        (("--roots", "/x", "list"), "did you mean --root?"),
+    ],
+)
+def test_the_remedy_for_what_is_not_understood(
+    orlop: Call, elsewhere: Path, words: tuple[str, ...], remedy: str
+) -> None:
+    (elsewhere / "bundle").mkdir()
+    (elsewhere / "config.json").write_text('{"ociVersion": "1.0.2"}')
+    assert f'hint="{remedy}"' in orlop(*words).err
+
+
+def test_a_flag_like_no_other_has_no_remedy(orlop: Call) -> None:
+    assert "hint" not in orlop("list", "--zyx").err
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (("--bogus",), "flag provided but not defined: -bogus"),
