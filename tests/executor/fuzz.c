@@ -5,8 +5,8 @@
  *
  * Half of the programs are valid ones with some damage, half are random.  Whatever they hold, the executor must leave
  * by exit_group, read and write only the memory of the program, change neither its header nor its operations, make at
- * most one call an operation, and report an operation that exists.  A violation ends in the sanitizer's report or in
- * abort().
+ * most one call an operation (openat2 a thousand times, while the kernel says EAGAIN), and report an operation that
+ * exists.  A violation ends in the sanitizer's report or in abort().
  *
  * The addresses of a program are fixed, so the real ones are mapped; what lies behind a program's end is poisoned. That
  * the sizes in the header are those of the mapped memory is the supervisor's business (orlop/executor/image.py). */
@@ -31,6 +31,8 @@ static struct {
     jmp_buf end;
     u64 random;
     u64 calls;
+    u64 again;
+    int stubborn;
     u32 failed_op;
     long error;
     int started;
@@ -92,6 +94,30 @@ static long take_event(const struct message *message)
     return (long)sizeof head;
 }
 
+static long pretended(void)
+{
+    switch (below(4)) {
+    case 0:
+        return 0;
+    case 1:
+        return -(long)below(4200);
+    case 2:
+        return (long)next_random();
+    default:
+        return (long)below(64);
+    }
+}
+
+static long lookup(void)
+{
+    long result = now.stubborn ? -EAGAIN : pretended();
+    if (result == -EAGAIN)
+        now.again++;
+    else
+        now.calls++;
+    return result;
+}
+
 static long system_call(u64 number, const u64 *a)
 {
     switch (number) {
@@ -112,18 +138,11 @@ static long system_call(u64 number, const u64 *a)
             return 0;
         memset((void *)a[1], (int)next_random(), a[2]);
         return (long)(a[2] ? a[2] : 1);
+    case NR_openat2:
+        return lookup();
     default:
         now.calls++;
-        switch (below(4)) {
-        case 0:
-            return 0;
-        case 1:
-            return -(long)below(4200);
-        case 2:
-            return (long)next_random();
-        default:
-            return (long)below(64);
-        }
+        return pretended();
     }
 }
 
@@ -273,6 +292,7 @@ static void check(const unsigned char *before, u64 size)
     const struct header *old = (const void *)before;
     require(memcmp(before, (void *)PROGRAM_BASE, size < 64 ? size : 64) == 0, "changed the header");
     require(now.calls <= (u64)old->op_count + 1, "did more than the program says");
+    require(now.again <= 1000 * (u64)old->op_count, "asks for ever");
     const struct op *op = ops();
     require(!op || memcmp(before + old->ops, op, old->op_count * sizeof(struct op)) == 0, "changed the operations");
     require(now.failed_op == 0 || (op && now.failed_op < old->op_count), "reports an operation that there is not");
@@ -315,6 +335,8 @@ int main(int argc, char **argv)
         u64 scratch = program()->scratch + -program()->scratch % 8;
         ASAN_POISON_MEMORY_REGION((void *)(SCRATCH_BASE + scratch), REGION - scratch);
         now.calls = 0;
+        now.again = 0;
+        now.stubborn = below(8) == 0;
         now.failed_op = 0;
         now.error = 0;
         if (!setjmp(now.end))
