@@ -15,7 +15,7 @@ from orlop.host.cgroups import layout
 from orlop.host.process import look
 from orlop.runtime.bundle import Bundle
 from orlop.runtime.document import state_document
-from orlop.runtime.handover import check_preserved, write_pid_file
+from orlop.runtime.handover import check_preserved, hand_over, write_pid_file
 from orlop.runtime.launch import Launch
 from orlop.runtime.planning import Planning, device_paths
 from orlop.runtime.recall import question
@@ -363,13 +363,7 @@ def create(container_id: str, options: Options) -> Record:
 def _create(creation: Creation, options: Options, deferral: Deferral) -> Steps[Launch]:
     launch = yield from creation.prepare()
     try:
-        if creation.console is not None:
-            creation.console.give(launch.master)
-            launch.close_terminal()
-        if options.pidfd_socket:
-            from orlop.runtime.sending import send_pidfd
-
-            send_pidfd(options.pidfd_socket, launch.pid, b"standard")
+        hand_over(launch, options, b"standard", console=creation.console)
         creation.tell_times()
         deferral.check()
     except BaseException:

@@ -10,7 +10,7 @@ from orlop.plan.facts import PIDFD_AFTER_CONTROL
 from orlop.runtime.container import PAUSED, STOPPED, Found
 from orlop.runtime.exec_planning import ExecPlanning
 from orlop.runtime.foreground import Foreground
-from orlop.runtime.handover import check_preserved, write_pid_file
+from orlop.runtime.handover import check_preserved, hand_over, write_pid_file
 from orlop.runtime.launch import Launch
 from orlop.runtime.recall import plain
 from orlop.runtime.waiting import Deferral, drive
@@ -222,15 +222,7 @@ def _start(
 
             for path in launch.groups:
                 write(place(), f"{path}/tasks", str(launch.pid))
-        if launch.master >= 0 and foreground is not None:
-            foreground.take(launch.master)
-        elif request.console is not None:
-            request.console.give(launch.master)
-            launch.close_terminal()
-        if options.pidfd_socket:
-            from orlop.runtime.sending import send_pidfd
-
-            send_pidfd(options.pidfd_socket, launch.pid, b"setns")
+        hand_over(launch, options, b"setns", console=request.console, foreground=foreground)
         if options.pid_file:
             write_pid_file(options.pid_file, launch.pid)
         options.log("debug", "setns_init: about to exec")

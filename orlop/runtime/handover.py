@@ -9,6 +9,9 @@ from orlop.errors import ConfigError, OrlopError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from orlop.runtime.console import ConsoleSocket
+    from orlop.runtime.foreground import Foreground
+    from orlop.runtime.launch import Launch
     from orlop.runtime.options import Options
 
 
@@ -23,6 +26,27 @@ def check_preserved(options: Options) -> None:
         if not given:
             message = f"unable to stat preserved-fd {index} (of {options.preserve_fds}): bad file descriptor"
             raise ConfigError(message, hint=f"descriptor {first + index} must be open, and not close on exec")
+
+
+def hand_over(
+    launch: Launch,
+    options: Options,
+    text: bytes,
+    *,
+    console: ConsoleSocket | None,
+    foreground: Foreground | None = None,
+) -> None:
+    """Pass on what a new process has for its caller: the master of its terminal, to the caller's own or to a socket,
+    and a pidfd, of which the words say what kind of process it is.  Raises OrlopError."""
+    if launch.master >= 0 and foreground is not None:
+        foreground.take(launch.master)
+    elif console is not None:
+        console.give(launch.master)
+        launch.close_terminal()
+    if options.pidfd_socket:
+        from orlop.runtime.sending import send_pidfd
+
+        send_pidfd(options.pidfd_socket, launch.pid, text)
 
 
 def listen_environment(options: Options) -> tuple[str, ...]:

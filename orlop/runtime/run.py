@@ -9,6 +9,7 @@ from orlop.errors import OrlopError
 from orlop.runtime.create import Creation, check_console
 from orlop.runtime.destroy import destroy
 from orlop.runtime.foreground import Foreground
+from orlop.runtime.handover import hand_over
 from orlop.runtime.waiting import Deferral, drive
 
 TYPE_CHECKING = False
@@ -101,15 +102,7 @@ def _start(
 ) -> Steps[Launch]:
     launch = yield from creation.prepare()
     try:
-        if creation.terminal and foreground is not None:
-            foreground.take(launch.master)
-        elif creation.console is not None:
-            creation.console.give(launch.master)
-            launch.close_terminal()
-        if options.pidfd_socket:
-            from orlop.runtime.sending import send_pidfd
-
-            send_pidfd(options.pidfd_socket, launch.pid, b"standard")
+        hand_over(launch, options, b"standard", console=creation.console, foreground=foreground)
         notifications = None
         if options.notify_socket:
             from orlop.runtime.notify import listen
