@@ -51,7 +51,9 @@ def shown(unit: str, *names: str) -> dict[str, str]:
 def directory(unit: str) -> Path:
     path = shown(unit, "ControlGroup")["ControlGroup"]
     assert path
-    return Path("/sys/fs/cgroup" + path)
+    found = layout()
+    hierarchy = found.v2 or next(each for each in found.hierarchies if "name=systemd" in each.controllers)
+    return Path(hierarchy.mount + path)
 
 
 def need(*controllers: str) -> None:
