@@ -129,7 +129,7 @@ class CgroupV2(Cgroup):
         """Go on without a cgroup, where a rootless runtime may make none and no limit needs one."""
         if not (self.lenient and error.errno in files.PERMISSION):
             raise error
-        if any(write.controller in self.controllers for write in writes):
+        if writes:
             error.message = (
                 "rootless needs no limits + no cgrouppath when no permission is granted for cgroups: " + error.message
             )

@@ -147,8 +147,9 @@ def test_a_rootless_runtime_says_why_a_limit_is_impossible(tree: Tree) -> None:
     message = (
         r"^rootless needs no limits \+ no cgrouppath when no permission is granted for cgroups: .*: permission denied$"
     )
-    with pytest.raises(CgroupError, match=message):
-        cgroup.create({"pids": {"limit": 5}})
+    for limit in ({"pids": {"limit": 5}}, {"unified": {"nowhere.max": "5"}}):  # also of a controller that nobody has
+        with pytest.raises(CgroupError, match=message):
+            cgroup.create(limit)
 
 
 def test_kill_writes_one_file_and_a_missing_cgroup_is_fine(tree: Tree) -> None:
