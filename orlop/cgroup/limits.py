@@ -30,7 +30,7 @@ def apply(writes: Iterable[Write], directory: Callable[[str], str | None]) -> No
                 errno.ENOENT,
                 f"{write.field}: cannot set {write.controller} limit: container could not join or create cgroup",
                 field=write.field,
-                hint=f'{write.file} = {write.value} needs the controller "{write.controller}": mount it',
+                hint=f'{write.file} = {write.value} needs the controller "{write.controller}", mounted or delegated',
             )
         try:
             _put(write, path)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from orlop.cgroup.base import Resources
+    from orlop.cgroup.fields import Write
 
 
 class NoCgroup(Cgroup):
@@ -32,6 +33,9 @@ class NoCgroup(Cgroup):
     ) -> None:
         self.set(resources)
 
+    def writes(self, resources: Resources | None) -> list[Write]:
+        return []
+
     def set(self, resources: Resources | None) -> None:
         from orlop.cgroup.fields import says_something
 
@@ -47,4 +51,5 @@ class NoCgroup(Cgroup):
 
 
 def _without(field: str, what: str) -> CgroupError:
-    return CgroupError(errno.ENOENT, f"{field}: {what}: the container has no cgroup", field=field)
+    hint = "a rootless runtime needs a delegated cgroup"
+    return CgroupError(errno.ENOENT, f"{field}: {what}: the container has no cgroup", field=field, hint=hint)

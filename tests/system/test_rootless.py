@@ -64,6 +64,12 @@ def change(home: Path, script: str = "exec sleep 1000", **fields: object) -> Non
     file.write_text(json.dumps(config))
 
 
+def refused(user: Call, args: list[str]) -> str:
+    with pytest.raises(AssertionError) as caught:
+        user(args)
+    return str(caught.value)
+
+
 def test_a_users_container_can_be_entered_before_it_is_started(user: Call, home: Path) -> None:
     change(home)
     user(["create", "one"])
@@ -93,6 +99,26 @@ def test_a_user_without_a_cgroup_sees_the_callers_in_the_container(user: Call, h
     kept = [row for row in rows if namespace or row["type"] != "cgroup"]
     change(home, "grep -q . /sys/fs/cgroup/pids/tasks", namespaces=kept)
     user(["run", "one"])
+
+
+def test_what_a_container_without_a_cgroup_cannot_do_is_told(runtime: Runtime, user: Call, home: Path) -> None:
+    if not runtime.is_orlop:
+        pytest.skip("messages of orlop")
+    change(home)
+    user(["run", "-d", "one"])
+    try:
+        assert "linux.resources.pids: cannot set limits: the container has no cgroup" in refused(
+            user, ["update", "--pids-limit", "5", "one"]
+        )
+        assert "has no cgroup, so nobody knows its processes" in refused(user, ["ps", "one"])
+        assert "has no cgroup, so nobody counts what it uses" in refused(user, ["events", "--stats", "one"])
+        assert "cannot toggle freezer: cgroups not configured for container" in refused(user, ["pause", "one"])
+    finally:
+        user(["delete", "--force", "one"])
+    change(home, resources={"pids": {"limit": 5}})
+    said = refused(user, ["run", "one"])
+    assert "linux.resources.pids.limit" in said or "rootless needs no limits" in said
+    assert "delegate" in said.partition("hint=")[2].lower()
 
 
 def test_all_namespaces_of_a_users_container_can_be_joined(user: Call, home: Path) -> None:

@@ -128,7 +128,7 @@ def test_a_limit_for_a_controller_that_the_host_lacks_is_refused(tree: Tree) -> 
     message = r"^linux\.resources\.pids\.limit: cannot set pids limit: container could not join or create cgroup$"
     with pytest.raises(CgroupError, match=message) as caught:
         _cgroup(tree).create({"pids": {"limit": 5}})
-    assert caught.value.hint == 'pids.max = 5 needs the controller "pids": mount it'
+    assert caught.value.hint == 'pids.max = 5 needs the controller "pids", mounted or delegated'
 
 
 def test_what_is_refused_as_invalid_is_tried_again_after_the_rest(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
