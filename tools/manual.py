@@ -11,6 +11,8 @@ from orlop.cli.completion import visible
 from orlop.cli.table import COMMANDS, load
 from orlop.version import VERSION
 
+DATE = (Path(__file__).parents[1] / "man/orlop.1").read_text().split('"')[1]
+
 
 def roff(text: str) -> str:
     """Escape a line of text."""
@@ -22,23 +24,38 @@ def page(name: str) -> str:
     """The page orlop-NAME(1)."""
     command = load(name)
     lines = [
-        f'.TH ORLOP\\-{name.upper()} 1 "" "orlop {VERSION}" "User Commands"',
+        f'.TH ORLOP\\-{name.upper()} 1 "{DATE}" "orlop {VERSION}" "User Commands"',
         ".SH NAME",
         f"orlop\\-{name} \\- {roff(COMMANDS[name])}",
         ".SH SYNOPSIS",
-        f".B orlop {name}",
-        roff(command.usage),
+        *synopsis(name, command.usage),
         ".SH DESCRIPTION",
-        *paragraphs(command.detail.format(program="orlop") or f"See {name}."),
+        *paragraphs(command.detail.format(program="orlop")),
         ".SH OPTIONS",
+        *options(name),
+        ".SH SEE ALSO",
+        ".BR orlop (1)",
     ]
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def synopsis(name: str, usage: str) -> list[str]:
+    """The ways to call a command, a line each."""
+    lines = []
+    for way in usage.split("  |  "):
+        lines += [".br", f".B orlop {name}", roff(way)]
+    return lines[1:]
+
+
+def options(name: str) -> list[str]:
+    """The options of a command, or those before it where `name` is empty."""
+    lines = []
     for flag in visible(name):
         value = "" if flag[2] == "bool" else "\\fR \\fIvalue"
         forms = [f"\\fB\\-\\-{roff(flag[0])}{value}\\fR", *([f"\\fB\\-{flag[1]}{value}\\fR"] if flag[1] else [])]
         default = "" if isinstance(flag[3], bool) or flag[3] in (None, "", 0, -1) else f" (default: {flag[3]})"
         lines += [".TP", ", ".join(forms), roff(flag[4] + default)]
-    lines += [".SH SEE ALSO", ".BR orlop (1)"]
-    return "\n".join(line for line in lines if line) + "\n"
+    return lines
 
 
 def paragraphs(text: str) -> list[str]:
@@ -49,7 +66,8 @@ def paragraphs(text: str) -> list[str]:
             example = not example
             lines.append(".PP\n.EX" if example else ".EE")
         lines.append(roff(line) if line else ".PP" if not example else "")
-    return [line for line in lines if line] + ([".EE"] if example else [])
+    lines = "\n".join(line for line in lines if line).replace(".PP\n.PP\n", ".PP\n").split("\n")
+    return lines + ([".EE"] if example else [])
 
 
 if __name__ == "__main__":

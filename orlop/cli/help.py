@@ -97,4 +97,12 @@ def _columns(rows: list[tuple[str, str]]) -> str:
     return "".join(f"   {left:<{width}}{right}\n" for left, right in rows)
 
 
-COMMAND = Command(run, (), (0, 1), "[command]", "")
+COMMAND = Command(
+    run,
+    (),
+    (0, 1),
+    "[command]",
+    """\
+Lists the commands and the global options, or shows the help of one command.
+""",
+)
