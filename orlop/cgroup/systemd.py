@@ -228,7 +228,10 @@ class UnitCgroup(Cgroup):
         if path and os.path.exists(path):
             self.check_free()
         limits = self._limits(resources)
-        self.unit.start(pid, limits, self._devices(resources, device_paths), self.version, meanwhile)
+        try:
+            self.unit.start(pid, limits, self._devices(resources, device_paths), self.version, meanwhile)
+        except CgroupError as error:
+            raise self._asked(error, resources) from None
         super().create(resources, device_paths=device_paths)
         self._leave_room(resources)
 
@@ -264,18 +267,35 @@ class UnitCgroup(Cgroup):
     def set(self, resources: Resources | None) -> None:
         self.check_usage(resources)  # before systemd is told, who would not ask
         if limits := self._limits(resources):
-            self._tell(limits)
+            try:
+                self._tell(limits)
+            except CgroupError as error:
+                raise self._asked(error, resources) from None
         super().set(resources)
+
+    def _asked(self, error: CgroupError, resources: Resources | None) -> CgroupError:
+        """Name the limit, where systemd has named the property that it refuses."""
+        from orlop.cgroup.systemd_properties import asker
+
+        if error.path == self.unit.name and (write := asker(error.message, self.writes(resources), self.version)):
+            said = error.message.removeprefix(f"{FIELD}: ")
+            error.message = f'{write.field}: cannot set {write.file} to "{write.value}": {said}'
+            error.field = write.field
+        return error
 
     def update(self, resources: Resources, previous: Resources | None, then: Callable[[], None] | None = None) -> None:
         try:
             super().update(resources, previous, then)
-        except BaseException:
+        except BaseException as reason:
             from orlop.cgroup.systemd_properties import unset
 
             before = {one[0]: one for one in unset(self._limits(resources))}
             before.update((one[0], one) for one in self._limits(previous) if one[0] in before)
-            self._tell(list(before.values()))
+            try:
+                self._tell(list(before.values()))
+            except CgroupError as error:
+                if isinstance(reason, OrlopError) and str(error) != str(reason):  # there is no systemd to be asked
+                    reason.message += f"; and the old values could not be set back: {error}"
             raise
 
     def _tell(self, limits: list[Property]) -> None:

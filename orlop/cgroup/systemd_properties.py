@@ -21,6 +21,8 @@ _SECOND = 1_000_000  # microseconds
 _STEP = 10_000  # systemd counts the quota of a second in steps of 10 ms
 _DEFAULT_PERIOD = 100_000
 OLDEST_IDLE = 252  # of systemd, with CPUWeight=idle
+_BANDWIDTH = {"CPUQuotaPerSecUSec", "CPUQuotaPeriodUSec"}
+_BANDWIDTH_FILES = ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us")
 
 
 def properties(writes: Iterable[Write], version: int) -> list[Property]:
@@ -41,6 +43,17 @@ def properties(writes: Iterable[Write], version: int) -> list[Property]:
     if files.get("cpu.idle") == "1" and version == 2:
         found["CPUWeight"] = ("CPUWeight", "t", 0)
     return list(found.values())
+
+
+def asker(text: str, writes: Iterable[Write], version: int) -> Write | None:
+    """Return the write whose property is named in what systemd says, if there is one."""
+    words = set(text.replace("=", " ").split())
+    for write in writes:
+        row = _TABLE[version].get(write.file)
+        names = {row[0]} if row else _BANDWIDTH if write.file in _BANDWIDTH_FILES else set()
+        if names & words:
+            return write
+    return None
 
 
 def unset(wanted: Iterable[Property]) -> list[Property]:

@@ -231,6 +231,28 @@ def test_a_property_that_systemd_does_not_know_is_named_in_the_error(systemd: Ru
     assert "NoSuchThing" in said
 
 
+def test_a_limit_that_systemd_refuses_is_named_with_its_file_and_value(systemd: Runtime, bundle: Bundle) -> None:
+    unified = layout().unified
+    if unified:
+        bundle.set("linux.resources.unified", {"cpu.weight": "20000"})
+        wanted = (
+            'linux.resources.unified[cpu.weight]: cannot set cpu.weight to "20000": unable to create the systemd unit'
+        )
+    else:
+        bundle.set("linux.resources.cpu", {"shares": 1})
+        wanted = 'linux.resources.cpu.shares: cannot set cpu.shares to "1": unable to create the systemd unit runc-'
+    assert wanted in systemd.refuses(bundle)
+
+
+def test_a_systemd_that_is_gone_at_an_update_is_told_once(systemd: Runtime, bundle: Bundle) -> None:
+    with systemd.running(waiting(bundle)) as container:
+        hide = "mount -t tmpfs none /run/systemd && mkdir /run/systemd/system && mount -t tmpfs none /run/dbus"
+        argv = ["unshare", "--mount", "sh", "-c", hide + ' && exec "$@"', "sh", *systemd.argv]
+        elsewhere = Runtime(argv, systemd.root, systemd.marker)
+        said = error_line(elsewhere("update", "--pids-limit", "5", container.id, status=1))
+        assert said.count("cannot reach systemd") == 1
+
+
 def test_a_unit_of_somebody_else_is_left_alone(systemd: Runtime, bundle: Bundle) -> None:
     name = systemd.new_id()
     unit = f"runc-{name}.scope"

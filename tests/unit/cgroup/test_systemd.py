@@ -10,7 +10,7 @@ from orlop.cgroup import choose, devices
 from orlop.cgroup.fields import writes
 from orlop.cgroup.systemd import SystemdV1, SystemdV2, expand, unit_of
 from orlop.cgroup.systemd_annotations import annotated, parse
-from orlop.cgroup.systemd_properties import INFINITY, device_properties, properties, rounded, unset
+from orlop.cgroup.systemd_properties import INFINITY, asker, device_properties, properties, rounded, unset
 from orlop.errors import CgroupError, ConfigError, OrlopError
 from orlop.host import systemd
 from orlop.host.cgroups import Hierarchy, Layout
@@ -148,6 +148,22 @@ def test_the_quota_in_the_file_is_the_one_that_systemd_will_write() -> None:
 def test_what_a_failed_update_set_first_is_taken_back() -> None:
     found = properties(writes({"memory": {"limit": 5}, "cpu": {"cpus": "0"}}, 2), 2)
     assert sorted(unset(found)) == [("AllowedCPUs", "ay", b""), ("MemoryMax", "t", INFINITY)]
+
+
+@pytest.mark.parametrize(
+    ("said", "version", "field"),
+    [
+        ("Value specified in CPUShares is out of range", 1, "cpu.shares"),
+        ("Value specified in CPUWeight is out of range", 2, "cpu.shares"),
+        ("CPUQuotaPeriodUSec= value out of range", 2, "cpu.quota"),
+        ("Cannot set property NoSuchThing, or unknown property.", 2, None),
+        ("AllowedCPUsX", 2, None),
+    ],
+)
+def test_the_limit_behind_a_property_that_systemd_refuses_is_found(said: str, version: int, field: str | None) -> None:
+    resources = {"cpu": {"shares": 1, "quota": 5000, "cpus": "0"}}
+    write = asker(said, writes(resources, version), version)
+    assert (write.field if write else None) == (f"linux.resources.{field}" if field else None)
 
 
 @pytest.mark.usefixtures("host")
