@@ -19,7 +19,6 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOME_SIZE = 4096
 PASSWD_SIZE = 128 * 1024  # a message must fit the socket's buffer: net.core.wmem_default, 208 KiB
 NOT_EXECUTED = 255  # the status that engines show of a container whose program could not be executed; runc's
-FIFO_HINT = "the state directory must not be changed while a container is created"
 
 
 def environment(c: Construction) -> list[str]:

@@ -108,7 +108,6 @@ KEYCTL_JOIN_SESSION_KEYRING = 1
 KEYCTL_SETPERM = 5
 KEY_USR_SEARCH = 0x80000
 SESSION_KEYRING_PERM = 0x3F130000  # of one that was just made: all to its possessor, view, read and link to its owner
-KEY_SPEC_SESSION_KEYRING = -3
 
 # uapi/asm-generic/ioctls.h, uapi/linux/sockios.h
 TIOCSCTTY = 0x540E

@@ -13,6 +13,8 @@ from orlop.runtime.waiting import reap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orlop.executor.link import Event
     from orlop.runtime.launch import Launch
     from orlop.runtime.waiting import Steps
@@ -23,66 +25,92 @@ _SIGKILL = 9
 
 def handle(launch: Launch, event: Event) -> Steps[None]:
     """Do what an event asks for.  Raises the error that it tells of."""
-    if event.kind == EVENT_FAILED:
-        from orlop.runtime.failure import failure
-
-        if launch.monitor is not None and not launch.monitor.pid:
-            raise failure(launch.monitor.program, event)
-        raise failure(launch.program.planned(), event)
-    if event.kind in (events.HOOK_FAILED, events.HOOK_TIMEOUT):
-        from orlop.runtime.failure import hook_failure
-
-        raise hook_failure(launch.program.planned(), event)
-    if event.kind == events.PID:
-        _cloned(launch, event.value)
-    elif event.kind == events.MONITOR:
-        launch.monitored(event.value)
-        launch.bring_in()
-    elif event.kind == events.CONSOLE:
-        (launch.master,) = event.fds
-    elif event.kind == events.HOME:
-        launch.answer(b"HOME=" + _home(launch.process, event.payload) + b"\0")
-        if launch.at_once:
-            launch.let_go()
-    elif event.kind == events.ROOTFS:
-        state = {**launch.state, "status": "creating", "pid": launch.pid}
-        from orlop.runtime.hooks import run_hooks
-
-        yield from run_hooks(launch.spec, "prestart", state)
-        yield from run_hooks(launch.spec, "createRuntime", state)
-        launch.answer()
-    elif event.kind == events.NETWORK:
-        from orlop.runtime.net_devices import NetDevices
-
-        launch.devices = NetDevices(launch.pid, event.fds[0])
-        launch.devices.move(launch.spec["linux"]["netDevices"])
-        launch.answer()
-    elif event.kind == events.LISTENER:
-        from orlop.runtime.listener import send_listener
-
-        state = {**launch.state, "pid": launch.state.get("pid") or launch.pid}
-        yield from send_listener(launch.spec["linux"], launch.pid, event.value, state)
-    elif event.kind == events.DANGLING:
-        from orlop.host.dangling import make_below
-
-        make_below(event.fds[0], event.payload, directory=bool(event.value))
-        launch.answer()
-    elif event.kind == events.IDMAP:
-        from orlop.runtime.idmap import mount_inside
-
-        namespace = launch.mapped[event.value]
-        yield from mount_inside(launch.spec, launch.rootfs, event.value, namespace, launch.pid)
-        launch.answer()
-    elif event.kind == events.COPY_UP:
-        from orlop.host.copytree import copy_up
-        from orlop.runtime.charge import allocator
-
-        below, into = event.fds
-        copy_up(below, into, allocator(launch.cgroup))
-        launch.answer()
+    answer = _ANSWERS.get(event.kind)
+    if answer is not None:
+        steps = answer(launch, event)
+        if steps is not None:
+            yield from steps
 
 
-def _cloned(launch: Launch, pid: int) -> None:
+def _failed(launch: Launch, event: Event) -> None:
+    from orlop.runtime.failure import failure
+
+    if launch.monitor is not None and not launch.monitor.pid:
+        raise failure(launch.monitor.program, event)
+    raise failure(launch.program.planned(), event)
+
+
+def _hook_failed(launch: Launch, event: Event) -> None:
+    from orlop.runtime.failure import hook_failure
+
+    raise hook_failure(launch.program.planned(), event)
+
+
+def _monitored(launch: Launch, event: Event) -> None:
+    launch.monitored(event.value)
+    launch.bring_in()
+
+
+def _console(launch: Launch, event: Event) -> None:
+    (launch.master,) = event.fds
+
+
+def _home_wanted(launch: Launch, event: Event) -> None:
+    launch.answer(b"HOME=" + _home(launch.process, event.payload) + b"\0")
+    if launch.at_once:
+        launch.let_go()
+
+
+def _rootfs_made(launch: Launch, event: Event) -> Steps[None]:
+    from orlop.runtime.hooks import run_hooks
+
+    state = {**launch.state, "status": "creating", "pid": launch.pid}
+    yield from run_hooks(launch.spec, "prestart", state)
+    yield from run_hooks(launch.spec, "createRuntime", state)
+    launch.answer()
+
+
+def _network(launch: Launch, event: Event) -> None:
+    from orlop.runtime.net_devices import NetDevices
+
+    launch.devices = NetDevices(launch.pid, event.fds[0])
+    launch.devices.move(launch.spec["linux"]["netDevices"])
+    launch.answer()
+
+
+def _listener(launch: Launch, event: Event) -> Steps[None]:
+    from orlop.runtime.listener import send_listener
+
+    state = {**launch.state, "pid": launch.state.get("pid") or launch.pid}
+    return send_listener(launch.spec["linux"], launch.pid, event.value, state)
+
+
+def _dangling(launch: Launch, event: Event) -> None:
+    from orlop.host.dangling import make_below
+
+    make_below(event.fds[0], event.payload, directory=bool(event.value))
+    launch.answer()
+
+
+def _idmap(launch: Launch, event: Event) -> Steps[None]:
+    from orlop.runtime.idmap import mount_inside
+
+    namespace = launch.mapped[event.value]
+    yield from mount_inside(launch.spec, launch.rootfs, event.value, namespace, launch.pid)
+    launch.answer()
+
+
+def _copy_up(launch: Launch, event: Event) -> None:
+    from orlop.host.copytree import copy_up
+    from orlop.runtime.charge import allocator
+
+    below, into = event.fds
+    copy_up(below, into, allocator(launch.cgroup))
+    launch.answer()
+
+
+def _cloned(launch: Launch, event: Event) -> None:
+    pid = event.value
     if pid != launch.spawned:
         launch.pid = pid
         if launch.monitor is not None:
@@ -145,3 +173,20 @@ def _status(launch: Launch, pid: int) -> int:
     if launch.monitor is not None and launch.monitor.pid:
         return launch.monitor.status()
     return reap(pid) or 0
+
+
+_ANSWERS: dict[int, Callable[[Launch, Event], Steps[None] | None]] = {
+    EVENT_FAILED: _failed,
+    events.PID: _cloned,
+    events.COPY_UP: _copy_up,
+    events.ROOTFS: _rootfs_made,
+    events.HOME: _home_wanted,
+    events.CONSOLE: _console,
+    events.HOOK_FAILED: _hook_failed,
+    events.HOOK_TIMEOUT: _hook_failed,
+    events.LISTENER: _listener,
+    events.NETWORK: _network,
+    events.DANGLING: _dangling,
+    events.MONITOR: _monitored,
+    events.IDMAP: _idmap,
+}

@@ -404,13 +404,3 @@ class State(TypedDict):
     bundle: str
     pid: NotRequired[int]
     annotations: NotRequired[dict[str, str]]
-
-
-class ContainerProcessState(TypedDict):
-    """What a seccomp agent gets with the listener's descriptor."""
-
-    ociVersion: str
-    fds: list[str]
-    pid: int
-    state: State
-    metadata: NotRequired[str]
