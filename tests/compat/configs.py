@@ -53,6 +53,11 @@ def bind_file(bundle: Bundle, place: Path) -> None:
     bundle.bind(place / "file", "/etc/new/file", "bind", "ro")
 
 
+def link_to_root(bundle: Bundle, _: Path) -> None:
+    (bundle.rootfs / "link").symlink_to("/")
+    bundle.set("linux.readonlyPaths", ["/link"])
+
+
 def links(bundle: Bundle, _: Path) -> None:
     (bundle.rootfs / "link").mkdir()
     for name, target in (("file", "/etc/passwd"), ("directory", "../tmp"), ("nowhere", "/no/such")):
@@ -132,6 +137,7 @@ ROOT = {
     "a masked directory": to("linux.maskedPaths", ["/bin/../tmp"]),
     "masked links": several(links, to("linux.maskedPaths", ["/link/file", "/link/directory", "/link/nowhere"])),
     "read-only links": several(links, to("linux.readonlyPaths", ["/link/file", "/link/directory", "/link/nowhere"])),
+    "a read-only link to the root": several(link_to_root, to("root.readonly", False)),
     "the root is a read-only path": several(to("linux.readonlyPaths", ["/"]), to("root.readonly", False)),
     "masked paths that are missing": to("linux.maskedPaths", ["/no/such", "/etc/passwd/below"]),
     "a readonly directory": several(to("linux.readonlyPaths", ["/tmp"]), to("root.readonly", False)),
@@ -211,6 +217,9 @@ MOUNTS = {
     "a bind that calls itself none": lambda bundle, place: bundle.mount("/srv", "none", place, "rbind", "ro"),
     "a relative destination": lambda bundle, _: bundle.mount("srv/x", "tmpfs", "tmpfs"),
     "a destination with dots": lambda bundle, _: bundle.mount("/tmp/../srv/./x", "tmpfs", "tmpfs"),
+    "tmpfs rro rnosuid": tmpfs("rro", "rnosuid"),
+    "a remount": several(tmpfs("size=1m"), tmpfs("remount", "size=64k", "nosuid", "nodev")),
+    "a remount with bind": several(tmpfs("nosuid"), bind("remount", "bind", "ro", "noexec")),
     "two mounts on one place": several(tmpfs("size=4k"), tmpfs("size=8k")),
     "no mounts but proc": lambda bundle, _: bundle.without_mount(
         "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/sys/fs/cgroup"
