@@ -20,7 +20,7 @@ FIELDS = {
     "root.readonly": "system/test_mounts.py::test_a_read_only_root_cannot_be_written",
     "process": "unit/spec/test_spec_rules.py::test_a_bad_config_is_refused_with_the_field",
     "process.terminal": "system/test_terminal.py::test_a_terminal_is_the_controlling_one_and_all_three_streams",
-    "process.consoleSize": "system/test_terminal.py::test_the_master_arrives_at_the_console_socket",
+    "process.consoleSize": "system/test_terminal.py::test_the_size_of_the_config*",
     "process.cwd": "system/test_identity.py::test_the_working_directory_is_entered",
     "process.env": "system/test_identity.py::test_the_environment_is_that_of_the_config_and_no_other",
     "process.args": "system/test_identity.py::test_arguments_may_hold_anything",

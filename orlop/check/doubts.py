@@ -96,6 +96,14 @@ def _users(spec: Spec) -> Iterator[Finding]:
             yield warning(f"process.user.additionalGids[{index}]", message, why="setgroups(2)", hint=hint)
 
 
+def _host_root(spec: Spec) -> Iterator[Finding]:
+    places = [mount["destination"].rstrip("/") for mount in spec.get("mounts", [])]
+    if spec["root"]["path"].strip("/") == "" and "/dev" not in places:
+        message = "is the host's own, and without a mount on /dev the host's links and nodes there are replaced"
+        why, hint = "runtime-spec 1.3, config-linux.md#default-devices", "mount a tmpfs on /dev, or name another root"
+        yield warning("root.path", message, why=why, hint=hint)
+
+
 def _hooks(spec: Spec) -> Iterator[Finding]:
     hooks = spec.get("hooks", {})
     if hooks.get("prestart"):
@@ -276,6 +284,7 @@ _RULES: tuple[Callable[[Spec], Iterator[Finding]], ...] = (
     _capabilities,
     _users,
     mounts.doubts,
+    _host_root,
     _hooks,
     _annotations,
     _joined,

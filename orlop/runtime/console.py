@@ -42,7 +42,8 @@ class Terminal:
         termios.tcsetattr(master, termios.TCSANOW, attributes)
         if self.host is not None:
             self._saved = termios.tcgetattr(self.host)
-            self.resize()
+            if termios.tcgetwinsize(master) == (0, 0):  # else the config has its say, until the caller's is changed
+                self.resize()
             self._raw()
 
     def _raw(self) -> None:

@@ -160,6 +160,20 @@ def test_the_container_follows_the_size_of_the_callers_terminal(runtime: Runtime
         assert mine.end() == 0
 
 
+def test_the_size_of_the_config_is_that_of_the_terminal_until_the_callers_changes(
+    runtime: Runtime, bundle: Bundle
+) -> None:
+    if not runtime.is_orlop:
+        pytest.skip("runc sets the one and then the other, while the program runs")
+    bundle.set("process.terminal", True).set("process.consoleSize", {"height": 12, "width": 34})
+    bundle.shell("trap 'stty size; exit 0' WINCH; stty size; while :; do sleep 0.05; done")
+    with seat(runtime.command("run", "-b", str(bundle.path), runtime.new_id()), rows=30, columns=100) as mine:
+        mine.until("12 34")
+        mine.resize(41, 121)
+        mine.until("41 121")
+        assert mine.end() == 0
+
+
 def test_control_c_reaches_the_program_and_not_the_runtime(runtime: Runtime, bundle: Bundle) -> None:
     bundle.set("process.terminal", True).shell(
         "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.05; done"

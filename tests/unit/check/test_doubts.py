@@ -237,6 +237,13 @@ def test_a_size_with_a_0_and_a_terminal_without_devpts(maker: Maker) -> None:
     assert "needs devpts" in maker.put("mounts", mounts).of("process.terminal", "warning")[0].message
 
 
+def test_the_hosts_own_root_without_a_dev_of_its_own(maker: Maker) -> None:
+    maker.put("root/path", "/").put("mounts", [{"destination": "/proc", "type": "proc", "source": "proc"}])
+    assert "links and nodes there are replaced" in maker.of("root.path", "warning")[0].message
+    maker.put("mounts/1", {**TMPFS, "destination": "/dev"})
+    assert maker.of("root.path", "warning") == []
+
+
 def test_what_a_user_namespace_makes_void(maker: Maker) -> None:
     maker.put("linux/uidMappings", MAPS).put("linux/gidMappings", MAPS)
     maker.put("linux/devices", [{**FUSE, "fileMode": 0o600, "uid": 3}])
