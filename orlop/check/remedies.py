@@ -51,7 +51,7 @@ def _of_the_value(finding: Finding) -> str | None:
 
 def _of_the_message(finding: Finding) -> str | None:
     field, message = finding.field, finding.message
-    if finding.value is ...:
+    if finding.value in (..., None):  # null counts as absent
         for end, addition in ADDITIONS.items():
             if field == end or field.endswith(f".{end}"):
                 return addition

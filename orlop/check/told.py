@@ -85,5 +85,11 @@ REMEDIES: tuple[tuple[str, str], ...] = (
     ("name cannot be empty", "write NAME=VALUE"),
     ("unable to set swap limit without memory limit", "add memory.limit"),
     ("memory+swap limit should be", "raise it: it is memory and swap together"),
+    ("requires user namespaces", 'add {"type": "user"} to linux.namespaces, and maps; see `orlop spec --rootless`'),
+    ("requires at least one", 'add {"containerID": 0, "hostID": your own id, "size": 1}'),
+    ("not supported for rootless containers", "run it as root, or leave the mapping out"),
+    ("additional groups in a rootless container", "leave them out"),
+    ("moved by a rootless runtime", "run it as root, or leave the devices out"),
+    ("for unmapped", "leave the option out, or map the id"),
     ("must not be empty", "write a value, or leave it out"),
 )

@@ -62,6 +62,17 @@ def test_the_remedy_is_what_to_write(case: str, maker: Maker) -> None:
     assert [each.hint for each in maker.put(path, value).report() if each.level == "error"][:1] == [remedy]
 
 
+@pytest.mark.parametrize("mapped", [False, True])
+def test_what_a_rootless_runtime_cannot_do_has_a_remedy(mapped: bool, maker: Maker) -> None:
+    if mapped:
+        rows = [{"containerID": 0, "hostID": 1000, "size": 1}]
+        maker.put("linux/namespaces/1", {"type": "user"}).put("linux/uidMappings", rows).put("linux/gidMappings", rows)
+        bind = {"destination": "/x", "source": "/", "options": ["bind"], "uidMappings": rows, "gidMappings": rows}
+        maker.put("mounts/9", bind).put("process/user/additionalGids", [5])
+    found = [each for each in maker.report(rootless=True) if each.level == "error"]
+    assert len(found) >= (3 if mapped else 1) and all(each.hint for each in found), found
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1,]", '{"a": 1, "a": 2}', '{"a": NaN}', "\ufeff{}", "[" * 100000, "[]"])
 def test_a_broken_document_has_a_remedy_too(text: str, maker: Maker) -> None:
     (maker.path / "config.json").write_text(text)
