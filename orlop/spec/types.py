@@ -1,4 +1,4 @@
-"""The types of a checked config and of a state; imported by type checkers only.
+"""The types of a checked config; imported by type checkers only.
 
 The document stays what the JSON parser made: dicts and lists.  A class here has the members that orlop knows, under
 the names of runtime-spec 1.3; unknown ones may be there too.  `NotRequired` is said where the checker lets a member be
@@ -388,19 +388,3 @@ class Seccomp(TypedDict):
     listenerPath: NotRequired[str]
     listenerMetadata: NotRequired[str]
     syscalls: NotRequired[list[SeccompRule]]
-
-
-# State
-
-Status = Literal["creating", "created", "running", "stopped", "paused"]
-
-
-class State(TypedDict):
-    """What hooks get on standard input; `pid` is there while there is a process."""
-
-    ociVersion: str
-    id: str
-    status: Status
-    bundle: str
-    pid: NotRequired[int]
-    annotations: NotRequired[dict[str, str]]
