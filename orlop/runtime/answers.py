@@ -112,6 +112,8 @@ def _copy_up(launch: Launch, event: Event) -> None:
 def _cloned(launch: Launch, event: Event) -> None:
     pid = event.value
     if pid != launch.spawned:
+        if launch.pid:  # it will be signalled, as whoever we are: it is not believed twice
+            raise OrlopError("the container's process was told of twice: somebody traces it")
         launch.pid = pid
         if launch.monitor is not None:
             launch.monitor.hold(pid)

@@ -290,7 +290,8 @@ static void settle(void)
 static void check(const unsigned char *before, u64 size)
 {
     const struct header *old = (const void *)before;
-    require(memcmp(before, (void *)PROGRAM_BASE, size < 64 ? size : 64) == 0, "changed the header");
+    u64 head = size < sizeof *old ? size : sizeof *old;
+    require(memcmp(before, (void *)PROGRAM_BASE, head) == 0, "changed the header");
     require(now.calls <= (u64)old->op_count + 1, "did more than the program says");
     require(now.again <= 1000 * (u64)old->op_count, "asks for ever");
     const struct op *op = ops();
