@@ -12,6 +12,7 @@ import time
 
 from orlop import system as os
 from orlop.cgroup import files
+from orlop.host.kernel_log import oom_killed
 from orlop.host.process import handle
 from orlop.runtime.container import Found
 
@@ -34,6 +35,7 @@ class Watch:
         self._epoll = select.epoll()
         self._held: list[int] = []
         self._oom: _Counter | _EventFd | None = None
+        self._told = False
         self._populated: _Counter | None = None
         self.ended = False
         self._pidfd = handle(found.record.init_process_pid, found.record.init_process_start)
@@ -70,7 +72,18 @@ class Watch:
             self._populated.grown()
         # Looked at before the memory: who was killed for want of it was told of before it ended.
         self.ended = self._pidfd is None and not self._found.cgroup.pids()
-        return [OOM] if self._oom is not None and self._oom.grown() else []
+        if self._oom is not None and (self._oom.grown() or (self.ended and self._unheard(self._oom))):
+            self._told = True
+            return [OOM]
+        return []
+
+    def _unheard(self, source: _Counter | _EventFd) -> bool:
+        """Did the first process end for want of memory, and its cgroup go before it was looked at?
+
+        systemd removes the cgroup of a unit as soon as it is empty; the kernel's log remains.
+        """
+        record = self._found.record
+        return not self._told and source.lost and bool(oom_killed(record.init_process_pid, record.init_process_start))
 
     def close(self) -> None:
         """Let go of all descriptors."""
@@ -135,7 +148,12 @@ class Watch:
 
 
 class _EventFd:
-    """A descriptor that the kernel adds to when memory is short, and once more when the cgroup is removed."""
+    """A descriptor that the kernel adds to when memory is short, and once more when the cgroup is removed.
+
+    `lost`: what it has last said may have been either.
+    """
+
+    lost = False
 
     def __init__(self, descriptor: int, directory: str) -> None:
         self._descriptor = descriptor
@@ -146,11 +164,17 @@ class _EventFd:
             os.eventfd_read(self._descriptor)
         except BlockingIOError:
             return False
-        return os.path.exists(self._directory)
+        self.lost = not os.path.exists(self._directory)
+        return not self.lost
 
 
 class _Counter:
-    """A line of a file that wakes who polls it when it changes; it has to be read to be armed again."""
+    """A line of a file that wakes who polls it when it changes; it has to be read to be armed again.
+
+    `lost`: the cgroup is gone, and with it what was to be read last.
+    """
+
+    lost = False
 
     def __init__(self, descriptor: int, key: str) -> None:
         self._descriptor = descriptor
@@ -165,7 +189,8 @@ class _Counter:
     def _read(self) -> int:
         try:
             text = os.pread(self._descriptor, 4096, 0).decode()
-        except OSError:  # the cgroup is gone
+        except OSError:
+            self.lost = True
             return 0
         for line in text.splitlines():
             key, _, value = line.partition(" ")
