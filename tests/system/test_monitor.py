@@ -328,6 +328,7 @@ def test_the_monitor_reads_all_before_it_writes_any() -> None:
 
 def test_a_damaged_record_is_none(runtime: Runtime, bundle: Bundle) -> None:
     container = stopped(runtime, bundle.shell("exit 6"), runtime.new_id())
+    assert ended(account(container))[0] == "exit"  # by now the monitor has written all
     record = runtime.root / container.id / "monitor"
     whole = record.read_bytes()
     for damaged in (b"", whole[:-1], whole[:8] + struct.pack("<i", 5) + whole[12:]):
