@@ -38,6 +38,10 @@ def run(args: Args) -> int:
 
             raise refused(error, "--root", "open", args.context.root) from None
         found = []  # the first container makes the default root
+    except OSError as error:
+        from orlop.state.refusal import refused as refused_state
+
+        raise refused_state(f"list the state directory {args.context.root}", error) from None
     if args.flag("quiet"):
         put("".join(f"{each['id']}\n" for each in found))
     elif form == "table":

@@ -134,9 +134,7 @@ class Store:
         try:
             os.makedirs(root, 0o700, exist_ok=True)
         except OSError as error:
-            hint = "choose a directory that can be written to with --root"
-            reason = "not a directory" if isinstance(error, FileExistsError) else _reason(error)
-            raise OrlopError(f"unable to make the state directory {root}: {reason}", hint=hint) from None
+            raise _refused(f"make the state directory {root}", error) from None
         try:
             os.mkdir(self.path, 0o711)
         except FileExistsError:
@@ -144,8 +142,7 @@ class Store:
             hint = f"choose another id, or remove it: delete {self.container_id}"
             raise StateError(message, hint=hint) from None
         except OSError as error:
-            message = f"unable to make the state directory {self.path}: {_reason(error)}"
-            raise OrlopError(message, hint="choose a directory that can be written to with --root") from None
+            raise _refused(f"make the state directory {self.path}", error) from None
 
     def save(self, record: Record) -> None:
         """Write the record so that no reader ever sees half of it."""
@@ -185,14 +182,14 @@ class Store:
             raise self._unwritten(name, error) from None
 
     def _unwritten(self, name: str, error: OSError) -> OrlopError:
-        return OrlopError(f"unable to write {self.path}/{name}: {_reason(error)}")
+        return _refused(f"write {self.path}/{name}", error)
 
     def make_fifo(self) -> None:
         """Make the fifo on which the container waits for start."""
         try:
             os.mkfifo(f"{self.path}/{FIFO}", 0o600)
         except OSError as error:
-            raise OrlopError(f"unable to make {self.path}/{FIFO}: {_reason(error)}") from None
+            raise _refused(f"make {self.path}/{FIFO}", error) from None
 
     def report(self) -> bytes:
         """What the container's process has left of a hook that failed after `create`; nothing most often."""
@@ -235,7 +232,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"container does not exist: {self.container_id}") from None
         except OSError as error:
-            raise OrlopError(f"unable to read {self.path}/{_RECORD}: {_reason(error)}") from None
+            raise _refused(f"read {self.path}/{_RECORD}", error) from None
         from orlop.spec.json import parse
 
         found = parse(data.encode(), f"{self.path}/{_RECORD}")
@@ -296,8 +293,10 @@ class Store:
             pass
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or "").lower()
+def _refused(what: str, error: OSError) -> OrlopError:
+    from orlop.state.refusal import refused
+
+    return refused(what, error)
 
 
 def _remove_tree(path: str) -> None:

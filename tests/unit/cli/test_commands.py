@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -78,6 +79,14 @@ def test_an_empty_id_is_refused(orlop: Call, runtime: Notes, name: str) -> None:
 def test_start_starts(orlop: Call, runtime: Notes) -> None:
     assert orlop("start", "ID").status == 0
     assert runtime.calls[0][0] == "start"
+
+
+def test_list_says_what_to_do_about_a_root_that_is_not_ours(orlop: Call, runtime: Notes) -> None:
+    runtime.answers["containers"] = PermissionError(errno.EACCES, "Permission denied", "/run/orlop")
+    outcome = orlop("list")
+    assert outcome.status == 1
+    assert "unable to list the state directory /run/orlop: permission denied" in outcome.err
+    assert 'hint="run as root' in outcome.err
 
 
 def test_state_prints_two_blanks_a_level_and_no_newline_at_the_end(orlop: Call, runtime: Notes) -> None:
