@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 def run(args: Args) -> int:
     from orlop.cli.output import put
+    from orlop.cli.version import libseccomp_version
     from orlop.spec.features import features
     from orlop.spec.json import dump
 
-    put(dump(features(), "    ") + "\n")
+    put(dump(features(libseccomp_version()), "    ") + "\n")
     return 0
 
 

@@ -62,7 +62,7 @@ class Under:
         self.argv = argv
 
 
-def _passed_on(fd: int) -> bool:
+def passed_on(fd: int) -> bool:
     """Does a process that is spawned get this descriptor?"""
     try:
         return not fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
@@ -101,9 +101,7 @@ class Executor:
             # A stream that is closed here (in a daemon, say), or taken by one of the above: without this the program
             # would find a descriptor of its own there.
             actions: list[tuple[object, ...]] = [
-                (os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0)
-                for number in range(3)
-                if not _passed_on(number)
+                (os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in range(3) if not passed_on(number)
             ]
             if image in (0, 1, 2, program.control, *(number for _, number in inherit)):
                 low, image = image, fcntl.fcntl(image, fcntl.F_DUPFD_CLOEXEC, beyond)

@@ -244,7 +244,8 @@ def clone_process(c: Construction, flags: int) -> None:
 
 
 _CLONE_HINTS = {
-    EPERM: "new namespaces need CAP_SYS_ADMIN, or a user namespace that the host lets ordinary users make",
+    EPERM: "new namespaces need root (CAP_SYS_ADMIN), or a user namespace, as in the config that `spec --rootless` "
+    "writes, that the host lets ordinary users make",
     28: "the host's limit on namespaces is reached: see /proc/sys/user/max_*_namespaces",
     11: "the host's or the cgroup's limit on processes is reached",
 }

@@ -13,10 +13,11 @@ from orlop.version import RUNC_VERSION, SPEC_VERSION, VERSION
 _NEW_ARCHITECTURES = ("SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB")
 
 
-def features() -> dict[str, object]:
+def features(libseccomp: str = "") -> dict[str, object]:
     """Return the document of `orlop features`.  Source: runtime-spec 1.3, features.md and features-linux.md.
 
-    What is not built yet is listed as not enabled, so that an engine does not rely on it.
+    `libseccomp` is the version of the library that would be loaded.  What is not built yet is listed as not enabled, so
+    that an engine does not rely on it.
     """
     from orlop.plan.mount_options import ALL_WORDS
 
@@ -45,6 +46,8 @@ def features() -> dict[str, object]:
             "netDevices": {"enabled": True},
         },
         "annotations": {
+            **({"io.github.seccomp.libseccomp.version": libseccomp} if libseccomp else {}),
+            "org.opencontainers.runc.checkpoint.enabled": "false",
             # Engines compare this one against the versions of runc that they know.
             "org.opencontainers.runc.version": RUNC_VERSION,
             "run.orlop.version": VERSION,

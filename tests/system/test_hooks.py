@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.system.bundles import Bundle
-from tests.system.command import Runtime, error_line, poll, wait
+from tests.system.command import PATIENCE, Runtime, error_line, poll, wait
 
 pytestmark = pytest.mark.usefixtures("clean_host")
 
@@ -24,6 +25,21 @@ def noted(bundle: Bundle, place: Path, kinds: tuple[str, ...] = KINDS) -> None:
     for kind in kinds:
         out = "/out" if kind == "startContainer" else place
         bundle.hook(kind, f"cat > {out}/{kind}; echo {kind} >> {out}/order")
+
+
+@pytest.mark.parametrize("flags", [(), ("--preserve-fds", "2")], ids=["not-handed-over", "handed-over"])
+def test_hooks_have_no_descriptors_but_their_streams(
+    runtime: Runtime, bundle: Bundle, place: Path, flags: tuple[str, ...]
+) -> None:
+    bundle.bind(place, "/out").args("true")
+    for kind in KINDS:
+        out = "/out" if kind == "startContainer" else place
+        bundle.hook(kind, f"ls -l /proc/$$/fd > {out}/{kind}", inside=kind == "startContainer")
+    words = runtime.command("run", "-b", bundle.path, *flags, runtime.new_id())
+    opened = "3</dev/zero 4</dev/zero 7</dev/zero"
+    subprocess.run(["sh", "-c", f'exec "$0" "$@" {opened}', *words], check=True, timeout=PATIENCE)
+    for kind in KINDS:
+        assert "/dev/zero" not in (place / kind).read_text(), kind
 
 
 def state(place: Path, kind: str) -> dict[str, object]:

@@ -18,7 +18,13 @@ def test_the_versions_are_ones_that_a_config_may_have() -> None:
 
 
 def test_an_engine_finds_the_runc_that_we_are_like() -> None:
-    assert features()["annotations"] == {"org.opencontainers.runc.version": "1.5.1", "run.orlop.version": VERSION}
+    assert features("2.5.4")["annotations"] == {
+        "io.github.seccomp.libseccomp.version": "2.5.4",
+        "org.opencontainers.runc.checkpoint.enabled": "false",
+        "org.opencontainers.runc.version": "1.5.1",
+        "run.orlop.version": VERSION,
+    }
+    assert "io.github.seccomp.libseccomp.version" not in features()["annotations"]  # type: ignore[operator]
 
 
 def test_mount_options_are_sorted_and_hold_the_recursive_ones() -> None:
