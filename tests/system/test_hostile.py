@@ -64,6 +64,45 @@ def test_a_process_that_is_caught_on_its_way_in_fails_the_exec(
             runtime("delete", "--force", name)
 
 
+def test_a_process_on_its_way_in_is_not_looked_into(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    """It has the descriptors of the runtime, and until shortly before all capabilities (CVE-2016-9962)."""
+    with (
+        socket.socket(socket.AF_UNIX) as door,
+        socket.socket(socket.AF_UNIX) as first,
+        runtime.running(bundle.args("sleep", "1000")) as container,
+    ):
+        door.bind(str(place / "door"))
+        door.listen(0)
+        first.connect(str(place / "door"))
+        with runtime.start("exec", "--pidfd-socket", str(place / "door"), container.id, "true") as added:
+            try:
+                # The runtime waits at the door, and the process for the runtime.
+                poll(lambda: "unix" in Path(f"/proc/{added.pid}/wchan").read_text())
+                pid = pid_inside(added.pid)
+                for what in (
+                    "readlink /proc/PID/exe",
+                    "readlink /proc/PID/fd/0",
+                    "cat /proc/PID/maps",
+                    "cat /proc/PID/environ",
+                ):
+                    done = container.exec("sh", "-c", what.replace("PID", pid), status=None)
+                    assert (done.stdout, done.status != 0) == ("", True), (what, done)
+                door.accept()[0].close()
+                assert added.wait(PATIENCE) == 0
+            finally:
+                added.kill()
+
+
+def pid_inside(parent: int) -> str:
+    """The pid, in its own pid namespace, of the child that has one."""
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        lines = Path(f"/proc/{child}/status").read_text().splitlines()
+        pids = next(line for line in lines if line.startswith("NSpid:")).split()[1:]
+        if len(pids) > 1:
+            return pids[-1]
+    raise AssertionError("no child is in another pid namespace")
+
+
 def with_own_cgroup(bundle: Bundle) -> Bundle:
     """Let it write to its own part of the hierarchies."""
     bundle.without_mount("/sys/fs/cgroup").namespace("cgroup")
