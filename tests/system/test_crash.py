@@ -94,6 +94,7 @@ def test_a_start_that_hangs_in_a_hook_does_not_keep_delete_waiting(
             runtime("delete", "--force", container.id)
         finally:
             process.kill()
+            process.wait()
             kill_hooks()
 
 
