@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from orlop.host.cgroups import layout
 from orlop.runtime.exec import ExecRequest
 from tests.system.bundles import Bundle
 from tests.system.command import PATIENCE, Container, Runtime, end, error_line, wait
@@ -598,3 +599,22 @@ def test_every_command_is_refused_for_a_container_that_does_not_exist(runtime: R
         end = ["true"] if argv == ["exec"] else []
         done = runtime(*argv, "nobody", *end, status=255 if argv == ["exec"] else 1)
         assert "container does not exist" in error_line(done)
+
+
+def test_exec_joins_its_init_where_the_cgroup_of_the_container_was_removed(runtime: Runtime, bundle: Bundle) -> None:
+    version_2 = layout().v2
+    if version_2 is None:
+        pytest.skip("needs cgroup v2")
+    with runtime.running(bundle.args("sleep", "1000")) as container:
+        lines = Path(f"/proc/{container.pid}/cgroup").read_text().splitlines()
+        (own,) = [Path(version_2.mount + line[3:]) for line in lines if line.startswith("0::")]
+        other = Path(version_2.mount, f"{container.id}-moved")
+        other.mkdir()
+        try:
+            (other / "cgroup.procs").write_text(str(container.pid))
+            own.rmdir()
+            assert container.shell("echo inside") == ["inside"]
+        finally:
+            container.kill()
+            runtime("delete", "--force", container.id)
+            other.rmdir()
