@@ -60,9 +60,13 @@ class Found:
 
     def config(self) -> Spec:
         """The config that it was created with, which was checked then."""
+        return self.parsed(self.store.config())
+
+    def parsed(self, config: bytes) -> Spec:
+        """The same, of the text that was read."""
         from orlop.spec.json import parse
 
-        return parse(self.store.config(), f"{self.store.path}/config.json")  # type: ignore[return-value]
+        return parse(config, f"{self.store.path}/config.json")  # type: ignore[return-value]
 
     def resources(self) -> Resources | None:
         """The limits that were asked for: at create, and by each update since."""

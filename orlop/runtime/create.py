@@ -93,9 +93,7 @@ class Creation:
             rootless=self._rootless(),
             new_keyring=not options.no_new_keyring,
         )
-        if self.bundle.entry is None:
-            self._doubts()
-        else:
+        if self.bundle.entry is not None:
             self.cgroup.device_lines = self.bundle.entry.device_lines
         maps = self._mount_maps()
         numbers = maps.numbers if maps else None
@@ -105,17 +103,6 @@ class Creation:
             from orlop.runtime.update import KERNEL_MEMORY
 
             options.log("warning", KERNEL_MEMORY)
-
-    def _doubts(self) -> None:
-        """Warn of what will be otherwise than it was asked for.  Such a config is not remembered: it is told again."""
-        from orlop.host.probe import grantable
-        from orlop.spec.capabilities import doubts
-        from orlop.spec.mounts import relative
-
-        spec = self.bundle.spec
-        for doubt in (*relative(spec), *doubts(spec["process"], lambda: grantable(spec))):
-            self.options.log("warning", doubt)
-            self.bundle.asked = None
 
     def _rootless(self) -> bool:
         return os.geteuid() != 0 if self.options.rootless is None else self.options.rootless
@@ -151,6 +138,8 @@ class Creation:
             if not waits:
                 self._record_and_place(0)
             program = self.planning.program()
+            for doubt in self.planning.doubts:
+                options.log("warning", doubt)
             state = self.state("creating", 0)
             place = self._record_and_place if waits else None
             self.launch = Launch(program, spec, spec["process"], state, place, self._note, self._monitor())

@@ -187,6 +187,9 @@ def _launch(
         found.cgroup.attach(pid, request.cgroup)
 
     program = planning.program()
+    if directory is None:  # the first try
+        for doubt in planning.doubts:
+            options.log("warning", doubt)
     pidfd = handle(found.record.init_process_pid, found.record.init_process_start)
     if pidfd is None:
         raise StateError("cannot exec in a stopped container")

@@ -8,30 +8,30 @@ from orlop.host.probe import facts
 from orlop.plan.facts import CgroupEntry, CgroupMount, Facts, Request
 from orlop.runtime.document import state_document
 from orlop.runtime.handover import listen_environment
-from orlop.runtime.recall import FILLER, plain, remember, worth_it
+from orlop.runtime.recall import FILLER, Sought, plain, remember
 from orlop.runtime.seccomp import seccomp_filter
 from orlop.state.store import FIFO, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from orlop.cgroup.base import Cgroup
     from orlop.host.cgroups import Layout
     from orlop.program.ops import Program
     from orlop.runtime.bundle import Bundle
     from orlop.runtime.options import Options
-    from orlop.runtime.recall import Recalled
+    from orlop.runtime.recall import Question
     from orlop.spec.types import Spec
 
 
-class Planning:
+class Planning(Sought):
     """What the planner is given: the config, the host's layout of cgroups, the caller's wishes, the container.
 
     `maps` gives for the index of each id-mapped mount the number of the descriptor of its user namespace.
     """
 
-    __slots__ = (
-        "_asked", "_cgroup", "_entry", "_fifo", "_inputs", "_layout", "_made", "_maps", "_options", "_record", "_spec",
-    )  # fmt: skip
+    __slots__ = ("_cgroup", "_fifo", "_layout", "_maps", "_record", "_spec")
 
     def __init__(
         self,
@@ -44,41 +44,33 @@ class Planning:
         fifo: bool,
         maps: dict[int, int] | None,
     ) -> None:
+        super().__init__(bundle.asked, bundle.entry, record.id, options)
         self._spec = bundle.spec
-        self._asked = bundle.asked
-        self._entry = bundle.entry
         self._layout = layout
-        self._options = options
         self._record = record
         self._cgroup = cgroup
         self._fifo = fifo
         self._maps = maps
-        self._inputs: object = None
-        self._made: Program | None = None
 
-    def program(self) -> Program | Recalled:
-        """The program for the executor."""
-        if self._asked is not None:
-            request = self._request(*self._filled(), devices=False)
-            self._inputs = (plain(self._facts()), plain(request), len(self._cgroup.join_files()))
-            if self._entry is not None:
-                found = self._entry.program(self._inputs, self._record.id, self.planned)
-                if found is not None:
-                    self._options.log("debug", "program recalled")
-                    return found
-        self._made = self.planned()
-        return self._made
+    def inputs(self) -> object:
+        request = self._request(*self._filled(), devices=False)
+        return plain(self._facts()), plain(request), len(self._cgroup.join_files())
+
+    def doubted(self) -> Iterator[str]:
+        from orlop.host.probe import grantable
+        from orlop.spec.capabilities import doubts
+        from orlop.spec.mounts import relative
+
+        spec = self._spec
+        yield from relative(spec)
+        yield from doubts(spec["process"], lambda: grantable(spec))
 
     def planned(self) -> Program:
-        """The program, planned."""
         return self._plan(self._record, self._cgroup)
 
-    def remember(self) -> None:
-        """Keep the program for the next container of this config, if it was not recalled.  Takes as long as planning:
-        best done while the container runs."""
-        if self._asked is not None and self._made is not None and worth_it(self._asked):
-            filled = self._plan(*self._filled())
-            remember(self._asked, self._inputs, self._record.id, self._made, filled, self._cgroup.device_lines)
+    def keep(self, asked: Question, made: Program) -> None:
+        filled, lines = self._plan(*self._filled()), self._cgroup.device_lines
+        remember(asked, self._inputs, self.doubts, self._record.id, made, filled, lines)
 
     def _plan(self, record: Record, cgroup: Cgroup) -> Program:
         from orlop.plan.container import container_program

@@ -2,12 +2,13 @@
 
     <cache>/programs/<hash of the question>                     of containers, see host/cache.py
     <root>/<id>/programs/<hash of the question>                 of further processes in one (runtime/exec_planning.py)
-        magic (8)   hash of the rest (8)   marshal of (question, spec, inputs, program, places of the id in it,
+        magic (8)   hash of the rest (8)   marshal of (question, spec, inputs, doubts, program, places of the id in it,
         lines for devices.allow and devices.deny)
 
 The *question* is what is asked before the config is read: its bytes, the bundle, the options, our own code.  The
 *inputs* are all that the planner is given beside the config.  Both are kept whole and compared whole, so that nobody
-who chooses a config can make one that passes for another.
+who chooses a config can make one that passes for another.  The *doubts* are what will be otherwise than the config asks
+for, and follow from both: who recalls a program is warned of them too.
 
 They are kept in files only where the pack of modules tells what our own code is.  A program that imports orlop has
 loaded it for good, and keeps in its memory what it comes to plan a second time.
@@ -27,7 +28,7 @@ from orlop.host.cache import Directory, hashed, place, unhashed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from orlop.cgroup.base import DeviceLines
     from orlop.program.ops import Program
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     Question = tuple[object, ...]
 
 FILLER = "~"
-MAGIC = b"orlopgm\2"
+MAGIC = b"orlopgm\3"
 _MOST = 64  # entries; one is about 60 KB
 _LOADED = b""  # stands for our code where it is what this process has loaded
 _memory: dict[Question, bytes] = {}  # the oldest first; nothing yet for a question that was asked once
@@ -66,17 +67,19 @@ class Entry:
     """What is remembered for a question; `spec` is the config, read and checked, and in a further process's also its
     process object; `device_lines` those of its cgroup."""
 
-    __slots__ = ("_inputs", "_places", "_program", "device_lines", "spec")
+    __slots__ = ("_inputs", "_places", "_program", "device_lines", "doubts", "spec")
 
     def __init__(
         self,
         spec: Spec,
         inputs: object,
+        doubts: tuple[str, ...],
         program: tuple[bytes, int, int, str],
         places: list[int],
         device_lines: DeviceLines | None,
     ) -> None:
         self.spec = spec
+        self.doubts = doubts
         self.device_lines = device_lines
         self._inputs = inputs
         self._program = program
@@ -92,6 +95,60 @@ class Entry:
         for at in self._places:
             image[at : at + len(text)] = text
         return Recalled(bytes(image), scratch, control, architecture, planned)
+
+
+class Sought:
+    """A program that is asked for: the one that is remembered, if it was planned from the same inputs, or a new one.
+
+    `doubts` are what will be otherwise than it was asked for, and known when there is the program.
+    """
+
+    __slots__ = ("_asked", "_container_id", "_entry", "_inputs", "_made", "_options", "doubts")
+
+    def __init__(self, asked: Question | None, entry: Entry | None, container_id: str, options: Options) -> None:
+        self._asked = asked
+        self._entry = entry
+        self._container_id = container_id
+        self._options = options
+        self._inputs: object = None
+        self._made: Program | None = None
+        self.doubts: tuple[str, ...] = ()
+
+    def program(self) -> Program | Recalled:
+        """The program for the executor."""
+        if self._asked is not None:
+            self._inputs = self.inputs()
+            if self._entry is not None:
+                found = self._entry.program(self._inputs, self._container_id, self.planned)
+                if found is not None:
+                    self._options.log("debug", "program recalled")
+                    self.doubts = self._entry.doubts
+                    return found
+        self.doubts = tuple(self.doubted())
+        self._made = self.planned()
+        return self._made
+
+    def remember(self) -> None:
+        """Keep the program for the next time, if it was not recalled.  Takes as long as planning: best done while the
+        process runs."""
+        if self._asked is not None and self._made is not None and worth_it(self._asked):
+            self.keep(self._asked, self._made)
+
+    def inputs(self) -> object:
+        """All that the planner is given beside the config, in a form to be compared and kept."""
+        raise NotImplementedError
+
+    def planned(self) -> Program:
+        """The program, planned."""
+        raise NotImplementedError
+
+    def doubted(self) -> Iterator[str]:
+        """The doubts, from config and host."""
+        raise NotImplementedError
+
+    def keep(self, asked: Question, made: Program) -> None:
+        """Keep a program that was planned."""
+        raise NotImplementedError
 
 
 def question(container_id: str, bundle: str, config: bytes, options: Options, fifo: bool) -> Question | None:
@@ -129,15 +186,16 @@ def recall(asked: Question, kept: str) -> Entry | None:
         else:
             with Directory(kept) as directory:
                 data = unhashed(MAGIC, 0, directory.read(_name(asked)))
-        known, spec, inputs, program, places, device_lines = loads(data)
+        known, spec, inputs, doubts, program, places, device_lines = loads(data)
     except (OSError, ValueError, EOFError, TypeError):
         return None
-    return Entry(spec, inputs, program, places, device_lines) if known == asked else None
+    return Entry(spec, inputs, doubts, program, places, device_lines) if known == asked else None
 
 
 def remember(
     asked: Question,
     inputs: object,
+    doubts: tuple[str, ...],
     container_id: str,
     program: Program,
     filled: Program,
@@ -149,13 +207,14 @@ def remember(
 
     places = differences(encode(program), encode(filled), container_id)
     if places is not None and program.scratch == filled.scratch:
-        keep(asked, parse(_config(asked), ""), inputs, filled, place("programs"), _MOST, places, device_lines)
+        keep(asked, parse(_config(asked), ""), inputs, doubts, filled, place("programs"), _MOST, places, device_lines)
 
 
 def keep(
     asked: Question,
     spec: object,
     inputs: object,
+    doubts: tuple[str, ...],
     program: Program,
     kept: str,
     most: int,
@@ -167,7 +226,7 @@ def keep(
 
     encoded = (encode(program), program.scratch, program.control, program.architecture)
     try:
-        entry = dumps((asked, spec, inputs, encoded, places, device_lines))  # type: ignore[arg-type]
+        entry = dumps((asked, spec, inputs, doubts, encoded, places, device_lines))  # type: ignore[arg-type]
         if asked[0] == _LOADED:
             _memory[asked] = entry
             return
