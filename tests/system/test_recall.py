@@ -28,8 +28,8 @@ pytestmark = pytest.mark.usefixtures("clean_host")
 def of_orlop(runtime: Runtime) -> None:
     if not runtime.is_orlop:
         pytest.skip("of orlop only")
-    for _ in range(2):
-        runtime("--version")  # after a change of the code the first start drops the pack, and the second writes it
+    for _ in range(2):  # after a change of the code the first start drops the pack, and the second writes it
+        runtime("run", "--help")
 
 
 @pytest.fixture
