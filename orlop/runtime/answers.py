@@ -164,7 +164,7 @@ def _killed(launch: Launch) -> OrlopError:
     from orlop.cgroup.stats.final import final
     from orlop.runtime.failure import out_of_memory
 
-    if launch.cgroup is not None and final(launch.cgroup.paths).get("oom_kills") == 0:
+    if final(launch.cgroup.paths).get("oom_kills") == 0:
         hint = "a process of the container, or of a pid namespace that it joins, or of the host has sent it SIGKILL"
         return OrlopError("container process was killed before it could run its program", hint=hint)
     return out_of_memory()

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from orlop.host.copytree import Allocate
 
 
-def allocator(cgroup: Cgroup | None) -> Allocate | None:
+def allocator(cgroup: Cgroup) -> Allocate | None:
     """What allocates in the memory cgroup of a container; None where it has none."""
-    directory = cgroup.directory("memory") if cgroup is not None else None
-    if cgroup is None or directory is None:
+    directory = cgroup.directory("memory")
+    if directory is None:
         return None
     tasks = f"{directory}/{'tasks' if 'memory' in cgroup.paths else 'cgroup.procs'}"
     return lambda files: _allocate(tasks, files)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from orlop import system as os
-from orlop.errors import ConfigError, KernelError, OrlopError, StateError
+from orlop.errors import KernelError, OrlopError, StateError
 from orlop.host.probe import read_text
 from orlop.host.process import handle
 from orlop.plan.facts import PIDFD_AFTER_CONTROL
 from orlop.runtime.container import PAUSED, STOPPED, Found
 from orlop.runtime.exec_planning import ExecPlanning
 from orlop.runtime.foreground import Foreground
-from orlop.runtime.handover import check_preserved, hand_over, write_pid_file
+from orlop.runtime.handover import check_console, check_preserved, hand_over, write_pid_file
 from orlop.runtime.launch import Launch
 from orlop.runtime.recall import plain
 from orlop.runtime.waiting import Deferral, drive
@@ -180,7 +180,7 @@ def _launch(
         raise StateError("cannot exec in a paused container (use --ignore-paused to override)")
     planning = ExecPlanning(found, request, options, directory)
     process = planning.process
-    _check_console(process, options)
+    check_console(options, terminal=bool(process.get("terminal")), detached=options.detach)
     _tell(process, options)
 
     def attach(pid: int) -> None:
@@ -199,9 +199,9 @@ def _launch(
         from orlop.runtime.document import state_document
 
         state = state_document(found.record, "running", found.record.init_process_pid)
-    launch = Launch(program, planning.spec, process, state, attach if planning.waits else None)
-    launch.cgroup = found.cgroup
-    launch.groups = tuple(path for path in (found.record.intel_rdt_path, found.record.intel_rdt_mon_path) if path)
+    place = attach if planning.waits else None
+    groups = tuple(path for path in (found.record.intel_rdt_path, found.record.intel_rdt_mon_path) if path)
+    launch = Launch(program, planning.spec, process, state, found.cgroup, place=place, groups=groups)
     return launch, planning, pidfd
 
 
@@ -246,10 +246,3 @@ def _tell(process: Process, options: Options) -> None:
 
         mask = sum(1 << number for number in set(number_list(initial)))
         options.log("debug", f"nsexec: affinity: {mask:#x}")
-
-
-def _check_console(process: Process, options: Options) -> None:
-    if process.get("terminal") and options.detach and not options.console_socket:
-        raise ConfigError("cannot allocate tty if runc will detach without setting console socket")
-    if options.console_socket and not (process.get("terminal") and options.detach):
-        raise ConfigError("cannot use console socket if runc will not detach or allocate tty")

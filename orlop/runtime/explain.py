@@ -12,7 +12,7 @@ from orlop.plan.limits import NUMBERS
 from orlop.program.explain import explain, lines
 from orlop.program.verify import verify
 from orlop.program.words import Vocabulary
-from orlop.runtime.create import Creation
+from orlop.runtime.creation import Creation
 from orlop.spec.capabilities import CAPABILITIES
 from orlop.spec.tuning import POLICIES
 

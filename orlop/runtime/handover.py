@@ -28,6 +28,16 @@ def check_preserved(options: Options) -> None:
             raise ConfigError(message, hint=f"descriptor {first + index} must be open, and not close on exec")
 
 
+def check_console(options: Options, *, terminal: bool, detached: bool) -> None:
+    """Refuse a terminal that nobody would hold, and a console socket that nobody would use."""
+    if terminal and detached and not options.console_socket:
+        message = "cannot allocate tty if runc will detach without setting console socket"
+        raise ConfigError(message, hint="give --console-socket, or do without a terminal")
+    if options.console_socket and not (terminal and detached):
+        message = "cannot use console socket if runc will not detach or allocate tty"
+        raise ConfigError(message, hint="leave out --console-socket, or ask for a terminal, and detach")
+
+
 def hand_over(
     launch: Launch,
     options: Options,

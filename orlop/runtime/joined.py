@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 AGAIN = "linux.uidMappings and linux.gidMappings are those of the user namespace that is joined, and can be left out"
 
 
-def joined_users(spec: Spec) -> str | None:
-    """The path of the user namespace that a container joins."""
-    rows = (spec.get("linux") or {}).get("namespaces") or []
-    return next((row.get("path") or None for row in rows if row["type"] == "user"), None)
-
-
 def checked_maps(spec: Spec, path: str) -> Steps[list[IDMapping]]:
     """The map of users of a namespace that is joined.  Raises ConfigError where the config names others: containerd and
     CRI-O name the right ones, which has no effect, and wrong ones would have none either."""

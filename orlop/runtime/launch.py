@@ -63,7 +63,8 @@ _BEFORE_PID = (EVENT_FAILED, events.PID, events.MONITOR)
 class Launch:
     """One run of a program.  `pid` is the container's first process, a child of this one or of the `monitor`,
     `master` the terminal's.  `groups` are those of resctrl that an exec joins, `cgroup` tells why a process was killed.
-    `mapped` gives for the index of each id-mapped mount, below `rootfs`, the descriptor of its user namespace.
+    `rootfs` is the container's, `mapped` gives for the index of each id-mapped mount the descriptor of its user
+    namespace, during `prepare`.
 
     `at_once`: nothing is left to be done between CREATED and `go`, so the word to go on is given as soon as no other
     answer can be waited for.  `began` is when it was given, by time.monotonic_ns()."""
@@ -96,21 +97,28 @@ class Launch:
         spec: Spec,
         process: Process,
         state: dict[str, object],
+        cgroup: Cgroup,
+        *,
+        rootfs: str = "",
+        groups: tuple[str, ...] = (),
         place: Callable[[int], None] | None = None,
         known: Callable[[int], None] | None = None,
         monitor: Monitor | None = None,
+        at_once: bool = False,
     ) -> None:
         """`place` is called with the executor's pid, to make its cgroup or bring it in, where the program waits for
         that; `known` with the pid of the container's first process, which is busy then and for a while."""
         self.program = program
         self.spec = spec
         self.process = process
-        self.cgroup: Cgroup | None = None
         self.state = state
+        self.cgroup = cgroup
+        self.rootfs = rootfs
+        self.groups = groups
         self.place = place
         self.known = known
         self.monitor = monitor
-        self.at_once = False
+        self.at_once = at_once
         self.began = 0
         self.pid = 0
         self.master = -1
@@ -118,12 +126,11 @@ class Launch:
         self.executor: Executor | None = None
         self.early: list[Event] = []
         self.devices: NetDevices | None = None
-        self.groups: tuple[str, ...] = ()
         self.mapped: dict[int, int] = {}
-        self.rootfs = ""
 
-    def prepare(self, inherit: tuple[tuple[int, int], ...] = ()) -> Steps[None]:
+    def prepare(self, inherit: tuple[tuple[int, int], ...] = (), mapped: dict[int, int] | None = None) -> Steps[None]:
         """Up to CREATED.  When it fails, no process is left, and an OrlopError says why."""
+        self.mapped = mapped or {}
         try:
             if self.monitor is None:
                 self.executor = Executor(self.program, inherit=inherit)

@@ -6,10 +6,10 @@ import time
 
 from orlop import system as os
 from orlop.errors import OrlopError
-from orlop.runtime.create import Creation, check_console
+from orlop.runtime.creation import Creation
 from orlop.runtime.destroy import destroy
 from orlop.runtime.foreground import Foreground
-from orlop.runtime.handover import hand_over
+from orlop.runtime.handover import check_console, hand_over
 from orlop.runtime.waiting import Deferral, drive
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ def run(container_id: str, options: Options) -> int:
     Blocks until it ends, unless detached.  Raises OrlopError; then nothing is left behind.
     """
     creation = Creation(container_id, options, fifo=False)
-    check_console(creation, options, detached=options.detach)
+    check_console(options, terminal=creation.terminal, detached=options.detach)
     if options.detach:
         with Deferral() as deferral:
             drive(_start(creation, options, deferral=deferral), deferral.readable).release()

@@ -15,6 +15,8 @@ from orlop.spec.json import dump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orlop.program.ops import Program
     from orlop.program.timing import Step
 
@@ -35,18 +37,23 @@ class Times:
         self.memory = os.memfd_create("times", os.MFD_CLOEXEC)
         os.ftruncate(self.memory, STAMPS_SIZE)
 
-    def write(self, program: Program) -> None:
-        """Write what is known so far.  Raises OSError."""
+    def tell(self, planned: Callable[[], Program] | None, log: Callable[[str, str], None]) -> None:
+        """Write what is known so far of the program, where there is one; a failure is only told.  Gives both back."""
+        try:
+            if planned is not None:
+                self._write(planned())
+        except OSError as error:
+            log("error", f"unable to write {self._path}: {(error.strerror or '').lower()}")
+        finally:
+            os.close(self._file)
+            os.close(self.memory)
+
+    def _write(self, program: Program) -> None:
         steps = timed(program, os.pread(self.memory, STAMPS_SIZE, 0))
         text = document(program, steps) if self._path.endswith(".json") else table(program, steps)
         data = text.encode("utf-8", "surrogateescape")
         while data:
             data = data[os.write(self._file, data) :]
-
-    def close(self) -> None:
-        """Give both back."""
-        os.close(self._file)
-        os.close(self.memory)
 
 
 def table(program: Program, steps: list[Step]) -> str:

@@ -108,6 +108,12 @@ class Record:
         self.new_keyring = new_keyring
 
 
+def now() -> str:
+    """The time, RFC 3339 with nanoseconds, UTC."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds:09d}Z"
+
+
 def check_id(container_id: str) -> None:
     """Raise ConfigError for an id that cannot be one."""
     if not container_id:
