@@ -1,6 +1,6 @@
 """What the runtime asks of a container's cgroup, whatever version, driver or privilege the host has.
 
-new → create(resources) → the first process joins → [restrict_devices] → … set, freeze, kill … → delete
+new → create(resources) → the first process joins → … set, freeze, kill … → delete
              │                     ├ version 2: it is cloned into `clone_into()`
              │                     └ version 1: it writes "0" to each of `join_files()` itself
              └ a failure later on: undo
@@ -53,20 +53,11 @@ class Cgroup:
         self.device_lines: DeviceLines | None = None
         self._made: list[str] = []
 
-    def create(
-        self,
-        resources: Resources | None,
-        *,
-        user_namespace: bool = False,
-        device_paths: Collection[str] = (),
-        devices: bool = True,
-    ) -> None:
-        """Make the cgroup, check that it is empty and not frozen, and apply the limits.
+    def create(self, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
+        """Make the cgroup, check that it is empty and not frozen, and apply the limits, and version 1's device rules.
 
-        `user_namespace`: the runtime itself is in one, so device rules are not possible and are left out.
-        `device_paths`: those of `linux.devices`, which replace default devices.  `devices=False` leaves the device
-        rules of version 1 to a later `restrict_devices`.  Undoes what it did when it fails.  Raises CgroupError and
-        ConfigError.
+        `device_paths`: those of `linux.devices`, which replace default devices.  Undoes what it did when it fails.
+        Raises CgroupError and ConfigError.
         """
         raise NotImplementedError
 
@@ -144,9 +135,6 @@ class Cgroup:
     def directory(self, controller: str) -> str | None:
         """Return where the files of a controller are."""
         return None
-
-    def restrict_devices(self, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
-        """Apply the device rules by files, which is version 1's way.  Raises CgroupError and ConfigError."""
 
     def device_program(self, resources: Resources | None, device_paths: Collection[str] = ()) -> bytes | None:
         """Return the instructions of the BPF_PROG_TYPE_CGROUP_DEVICE program to attach, which is version 2's way."""

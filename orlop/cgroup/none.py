@@ -23,14 +23,7 @@ class NoCgroup(Cgroup):
     def __init__(self) -> None:
         super().__init__({}, lenient=True)
 
-    def create(
-        self,
-        resources: Resources | None,
-        *,
-        user_namespace: bool = False,
-        device_paths: Collection[str] = (),
-        devices: bool = True,
-    ) -> None:
+    def create(self, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
         self.set(resources)
 
     def writes(self, resources: Resources | None) -> list[Write]:

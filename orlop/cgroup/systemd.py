@@ -204,14 +204,7 @@ class UnitCgroup(Cgroup):
     def needs_process(self) -> bool:
         return not self.unit.is_slice()
 
-    def create(
-        self,
-        resources: Resources | None,
-        *,
-        user_namespace: bool = False,
-        device_paths: Collection[str] = (),
-        devices: bool = True,
-    ) -> None:
+    def create(self, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
         self.create_around(0, resources, device_paths)
 
     def begin(self) -> None:
@@ -232,7 +225,7 @@ class UnitCgroup(Cgroup):
             self.unit.start(pid, limits, self._devices(resources, device_paths), self.version, meanwhile)
         except CgroupError as error:
             raise self._asked(error, resources) from None
-        super().create(resources, device_paths=device_paths)
+        super().create(resources, device_paths)
         self._leave_room(resources)
 
     def check_free(self) -> None:

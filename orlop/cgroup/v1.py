@@ -44,19 +44,11 @@ class CgroupV1(Cgroup):
 
     __slots__ = ()
 
-    def create(
-        self,
-        resources: Resources | None,
-        *,
-        user_namespace: bool = False,
-        device_paths: Collection[str] = (),
-        devices: bool = True,
-    ) -> None:
+    def create(self, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
         try:
             self._make(resources)
             self.set(resources)
-            if devices and not user_namespace:
-                self.restrict_devices(resources, device_paths)
+            self._restrict_devices(resources, device_paths)
         except BaseException:
             self.undo()
             raise
@@ -67,7 +59,7 @@ class CgroupV1(Cgroup):
     def directory(self, controller: str) -> str | None:
         return self.paths.get(controller)
 
-    def restrict_devices(self, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
+    def _restrict_devices(self, resources: Resources | None, device_paths: Collection[str]) -> None:
         path = self.paths.get("devices")
         if path is None:  # not joined, which only a rootless runtime tolerates
             return

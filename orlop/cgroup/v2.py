@@ -40,14 +40,7 @@ class CgroupV2(Cgroup):
         self.mount = mount
         self.controllers = controllers
 
-    def create(
-        self,
-        resources: Resources | None,
-        *,
-        user_namespace: bool = False,
-        device_paths: Collection[str] = (),
-        devices: bool = True,
-    ) -> None:
+    def create(self, resources: Resources | None, device_paths: Collection[str] = ()) -> None:
         writes = self.writes(resources)
         path = self.paths[""]
         try:

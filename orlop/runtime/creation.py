@@ -186,7 +186,7 @@ class Creation:
             self.cgroup.create_around(pid, resources, paths, self._write_down)
         else:
             self._write_down()
-            self.cgroup.create(resources, device_paths=paths)
+            self.cgroup.create(resources, paths)
         self.placed = True
         if not self.cgroup.paths and "pid" not in self.record.namespaces:
             message = "without a cgroup and a pid namespace of its own nothing can kill all processes of the container"

@@ -57,17 +57,6 @@ def test_a_new_cgroup_is_neither_read_nor_checked_for_devices(tree: Tree) -> Non
     assert len(written) == 12
 
 
-def test_device_rules_can_be_left_for_later_or_out(tree: Tree) -> None:
-    cgroup = _cgroup(tree)
-    cgroup.create(None, devices=False)
-    assert not any(file.startswith("devices/") for file, _ in tree.written)
-    cgroup.restrict_devices(None)
-    assert any(file.startswith("devices/") for file, _ in tree.written)
-    tree.written.clear()
-    _cgroup(tree, "other").create(None, user_namespace=True)
-    assert not any(file.startswith("devices/") for file, _ in tree.written)
-
-
 def test_rules_that_the_kernel_did_not_take_over_are_an_error(tree: Tree) -> None:
     cgroup = _cgroup(tree)
     system.makedirs(cgroup.paths["devices"])
