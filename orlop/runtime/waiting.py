@@ -65,12 +65,15 @@ class Deferral:
     call and the storing of its result, so that nobody knows of a process that was spawned.  The mask of signals would
     not help: another thread takes the signal, and the handler still runs in the main one.  Elsewhere than there Python
     calls no handler, and this does nothing.  A signal that comes again is not deferred: something hangs.
+
+    To set a handler makes its signal interrupt system calls: what asyncio has asked of those of a loop is kept.
     """
 
-    __slots__ = ("_came", "_handlers", "_waits")
+    __slots__ = ("_came", "_handlers", "_restarting", "_waits")
 
     def __init__(self) -> None:
         self._handlers: dict[int, Handler] = {}
+        self._restarting: set[int] = set()
         self._came: list[int] = []
         self._waits = False
 
@@ -79,8 +82,10 @@ class Deferral:
             for number in _NUMBERS:
                 handler = _signal.getsignal(number)
                 if callable(handler):  # and not a number: SIG_DFL, SIG_IGN
+                    if handler is not _signal.default_int_handler and _restarts(number):
+                        self._restarting.add(number)
                     self._handlers[number] = handler
-                    _signal.signal(number, self._take)
+                    self._set(number, self._take)
         except ValueError:  # not the main thread
             self._handlers.clear()
         except BaseException:
@@ -101,9 +106,16 @@ class Deferral:
         if handlers:
             number, handler = handlers.pop()
             try:
-                _signal.signal(number, handler)
+                self._set(number, handler)
             finally:
                 self._give_back(handlers)
+
+    def _set(self, number: int, handler: Handler) -> None:
+        try:
+            _signal.signal(number, handler)
+        finally:
+            if number in self._restarting:
+                _signal.siginterrupt(number, False)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self._waits or number in self._came:
@@ -127,6 +139,12 @@ class Deferral:
             return readable(descriptor, deadline)
         finally:
             self._waits = False
+
+
+def _restarts(number: int) -> bool:
+    from orlop.host.sigaction import restarts
+
+    return restarts(number)
 
 
 def reap(pid: int) -> int | None:

@@ -3,6 +3,8 @@ started in strange places."""
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import os
 import signal
 import subprocess
@@ -174,3 +176,39 @@ def test_a_command_whose_parent_ignores_sigchld_still_knows_how_it_ended(runtime
     assert closing((), then, *runtime.command("run", "-b", bundle.shell("exit 7").path, runtime.new_id())) == 7
     with runtime.running(bundle.args("sleep", "1000")) as container:
         assert closing((), then, *runtime.command("exec", container.id, "sh", "-c", "exit 3")) == 3
+
+
+@pytest.mark.usefixtures("clean_host")
+def test_signals_of_an_event_loop_restart_system_calls_afterwards_too(runtime: Runtime, bundle: Bundle) -> None:
+    """asyncio asks for that (siginterrupt(3)), and what is written in C may depend on it; other handlers do not."""
+    runtime.root.mkdir(exist_ok=True)
+    numbers = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
+
+    async def work() -> int:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: None)
+        before = [_restarts(number) for number in numbers]
+        code = orlop.Container.run(runtime.new_id(), str(bundle.args("true").path), root=str(runtime.root))
+        assert [_restarts(number) for number in numbers] == before == [True, False, False]
+        return code
+
+    handler = signal.signal(signal.SIGUSR2, lambda *_: None)
+    try:
+        assert asyncio.run(work()) == 0
+    finally:
+        signal.signal(signal.SIGUSR2, handler)
+
+
+class _Action(ctypes.Structure):
+    _fields_ = (
+        ("handler", ctypes.c_void_p),
+        ("mask", ctypes.c_byte * 128),
+        ("flags", ctypes.c_int),
+        ("restorer", ctypes.c_void_p),
+    )
+
+
+def _restarts(number: int) -> bool:
+    """Are system calls restarted after this signal (sigaction(2))?"""
+    action = _Action()
+    assert ctypes.CDLL(None).sigaction(number, None, ctypes.byref(action)) == 0
+    return bool(action.flags & 0x1000_0000)
