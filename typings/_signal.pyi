@@ -8,6 +8,6 @@ from signal import getsignal as getsignal
 from signal import pidfd_send_signal as pidfd_send_signal
 from signal import pthread_sigmask as pthread_sigmask
 from signal import set_wakeup_fd as set_wakeup_fd
-from signal import signal as signal
 from signal import siginterrupt as siginterrupt
+from signal import signal as signal
 from signal import sigwaitinfo as sigwaitinfo
