@@ -30,8 +30,6 @@ _CONTAINER = (
 )
 _PROCESS = ("orlop.runtime.exec_process", "orlop.spec.load", "orlop.plan.join", "orlop.program.encode")
 PLANNING = {"create": _CONTAINER, "run": _CONTAINER, "exec": _PROCESS}
-# Of these, what some remembered programs need, too: it is found by itself.
-APART = ("orlop.plan.seccomp_flags",)
 # What else a command comes to import in the course of things.
 MORE = {
     "delete": ("orlop.spec.json",),
@@ -106,7 +104,7 @@ def _contents(root: str) -> bytes:
     for command in HOT:
         first = tuple(_order(_roots(command), needs))
         planning = tuple(_order(PLANNING.get(command, ()), needs))
-        then = tuple(name for name in planning if name not in (*first, *APART))
+        then = tuple(name for name in planning if name not in first)
         later = (sources(then), put(tuple(codes[name] for name in then))) if then else None
         pieces = [(sources(names), tuple(codes[name] for name in names)) for names in _pieces(first, codes)]
         groups[command] = (tuple(put(piece) for piece in pieces), later)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from _imp import source_hash
 
 from orlop import system as os
-from orlop.host.cache import Directory, hashed, place, unhashed
+from orlop.host.cache import Directory, hashed, identity, place, unhashed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,15 +38,15 @@ class Cache:
     def __init__(self, path: str | None = None) -> None:
         self.path = path or place("seccomp")
 
-    def get(self, profile: Seccomp) -> bytes | None:
-        """The filter of a profile; None unless everything about the entry is right."""
+    def get(self, profile: Seccomp) -> tuple[bytes, bytes] | None:
+        """The filter of a profile, and its maker; None unless everything about the entry is right."""
         try:
             with Directory(self.path) as directory:
                 library = directory.read(_LIBRARY, 8192)
                 if library != describe_library(*_path_and_version(library)):
                     return None
                 key = entry_key(profile, library)
-                return checked(key, directory.read(entry_name(key)))
+                return checked(key, directory.read(entry_name(key))), maker(library)
         except (OSError, ValueError):
             return None
 
@@ -63,11 +63,15 @@ class Cache:
             pass
 
 
+def maker(library: bytes) -> bytes:
+    """What makes a filter of a profile, a line each: our compiler, the machine, the kernel, the library's three."""
+    system = os.uname()
+    return f"{COMPILER}\n{system.machine}\n{system.release}\n".encode() + library
+
+
 def entry_key(profile: Seccomp, library: bytes) -> bytes:
     """What the filter of a profile depends on, with this library and this kernel."""
-    system = os.uname()
-    parts = f"{COMPILER}\n{system.machine}\n{system.release}\n".encode()
-    return parts + library + repr(profile).encode()  # of plain values, which it tells apart, and quicker than JSON
+    return maker(library) + repr(profile).encode()  # of plain values, which it tells apart, and quicker than JSON
 
 
 def entry_name(key: bytes) -> str:
@@ -89,8 +93,7 @@ def checked(key: bytes, data: bytes) -> bytes:
 
 def describe_library(path: str, version: str) -> bytes:
     """A library as it lies at its path now.  Raises OSError."""
-    now = os.stat(path)
-    return f"{path}\n{now.st_size} {now.st_mtime_ns} {now.st_ino}\n{version}\n".encode("utf-8", "surrogateescape")
+    return f"{path}\n{identity(path)}\n{version}\n".encode("utf-8", "surrogateescape")
 
 
 def _path_and_version(library: bytes) -> tuple[str, str]:

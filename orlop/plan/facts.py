@@ -106,13 +106,18 @@ class CgroupEntry:
 
 
 class SeccompFilter:
-    """linux.seccomp for the kernel: instructions of classic BPF, 8 bytes each, and the flags of seccomp(2)."""
+    """linux.seccomp for the kernel: instructions of classic BPF, 8 bytes each, and the flags of seccomp(2).
 
-    __slots__ = ("flags", "program")
+    `maker` is what the instructions depend on beside the profile (host/seccomp_cache.py); empty where that is not
+    known.
+    """
 
-    def __init__(self, program: bytes, flags: int) -> None:
+    __slots__ = ("flags", "maker", "program")
+
+    def __init__(self, program: bytes, flags: int, maker: bytes = b"") -> None:
         self.program = program
         self.flags = flags
+        self.maker = maker
 
 
 class Request:

@@ -1,4 +1,4 @@
-"""The flags of seccomp(2) that a profile asks for.  A program that is recalled needs them without the planner."""
+"""The flags of seccomp(2) that a profile asks for."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from orlop.host.probe import facts
 from orlop.plan.facts import CgroupEntry, Request
 from orlop.runtime.handover import listen_environment
 from orlop.runtime.recall import Sought, keep, own_code, plain, recall
-from orlop.runtime.seccomp import seccomp_filter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ class ExecPlanning(Sought):
         self._kept = f"{found.store.path}/{DIRECTORY}"
         asked = _question(config, request, options)
         entry = recall(asked, self._kept) if asked is not None else None
-        super().__init__(asked, entry, found.record.id, options)
         self.spec: Spec
         self.process: Process
         if entry is not None:
@@ -50,6 +48,7 @@ class ExecPlanning(Sought):
 
             self.spec = found.parsed(config)
             self.process = asked_for(self.spec["process"], request)
+        super().__init__(self.spec, asked, entry, found.record.id, options)
         self.waits = found.cgroup.attaches(request.cgroup)
         self._facts = facts([], self.process, unified=False)
         self._request = Request(
@@ -62,7 +61,7 @@ class ExecPlanning(Sought):
             ),
             new_keyring=found.record.new_keyring,
             extra_env=listen_environment(options),
-            seccomp=seccomp_filter(self.spec, options),
+            seccomp=self.filter,
         )
 
     def inputs(self) -> object:
@@ -80,7 +79,7 @@ class ExecPlanning(Sought):
         return doubts(self.process, lambda: grantable(self.spec))
 
     def keep(self, asked: Question, made: Program) -> None:
-        keep(asked, (self.spec, self.process), self._inputs, self.doubts, made, self._kept, _MOST)
+        keep(asked, (self.spec, self.process), self._inputs, self.doubts, self.filter, made, self._kept, _MOST)
 
 
 def _question(config: bytes, request: ExecRequest, options: Options) -> Question | None:

@@ -9,7 +9,6 @@ from orlop.plan.facts import CgroupEntry, CgroupMount, Facts, Request
 from orlop.runtime.document import state_document
 from orlop.runtime.handover import listen_environment
 from orlop.runtime.recall import FILLER, Sought, plain, remember
-from orlop.runtime.seccomp import seccomp_filter
 from orlop.state.store import FIFO, Record
 
 TYPE_CHECKING = False
@@ -44,7 +43,7 @@ class Planning(Sought):
         fifo: bool,
         maps: dict[int, int] | None,
     ) -> None:
-        super().__init__(bundle.asked, bundle.entry, record.id, options)
+        super().__init__(bundle.spec, bundle.asked, bundle.entry, record.id, options)
         self._spec = bundle.spec
         self._layout = layout
         self._record = record
@@ -70,7 +69,7 @@ class Planning(Sought):
 
     def keep(self, asked: Question, made: Program) -> None:
         filled, lines = self._plan(*self._filled()), self._cgroup.device_lines
-        remember(asked, self._inputs, self.doubts, self._record.id, made, filled, lines)
+        remember(asked, self._inputs, self.doubts, self.filter, self._record.id, made, filled, lines)
 
     def _plan(self, record: Record, cgroup: Cgroup) -> Program:
         from orlop.plan.container import container_program
@@ -139,7 +138,7 @@ class Planning(Sought):
             new_keyring=not options.no_new_keyring,
             extra_env=listen_environment(options),
             state=state_document(record, "creating", 0),
-            seccomp=seccomp_filter(spec, options),
+            seccomp=self.filter,
             idmaps=self._maps,
             directory=directory if self._maps else "",
             stamps=self.stamps,

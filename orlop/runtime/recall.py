@@ -2,8 +2,8 @@
 
     <cache>/programs/<hash of the question>                     of containers, see host/cache.py
     <root>/<id>/programs/<hash of the question>                 of further processes in one (runtime/exec_planning.py)
-        magic (8)   hash of the rest (8)   marshal of (question, spec, inputs, doubts, program, places of the id in it,
-        lines for devices.allow and devices.deny)
+        magic (8)   hash of the rest (8)   marshal of (question, spec, inputs, doubts, seccomp filter, program, places
+        of the id in it, lines for devices.allow and devices.deny)
 
 The *question* is what is asked before the config is read: its bytes, the bundle, the options, our own code.  The
 *inputs* are all that the planner is given beside the config.  Both are kept whole and compared whole, so that nobody
@@ -25,6 +25,8 @@ from marshal import dumps, loads
 
 from orlop import system as os
 from orlop.host.cache import Directory, hashed, place, unhashed
+from orlop.plan.facts import SeccompFilter
+from orlop.runtime.seccomp import seccomp_filter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     Question = tuple[object, ...]
 
 FILLER = "~"
-MAGIC = b"orlopgm\3"
+MAGIC = b"orlopgm\4"
 _MOST = 64  # entries; one is about 60 KB
 _LOADED = b""  # stands for our code where it is what this process has loaded
 _memory: dict[Question, bytes] = {}  # the oldest first; nothing yet for a question that was asked once
@@ -65,21 +67,23 @@ class Recalled:
 
 class Entry:
     """What is remembered for a question; `spec` is the config, read and checked, and in a further process's also its
-    process object; `device_lines` those of its cgroup."""
+    process object; `filter` is that of its linux.seccomp, `device_lines` those of its cgroup."""
 
-    __slots__ = ("_inputs", "_places", "_program", "device_lines", "doubts", "spec")
+    __slots__ = ("_inputs", "_places", "_program", "device_lines", "doubts", "filter", "spec")
 
     def __init__(
         self,
         spec: Spec,
         inputs: object,
         doubts: tuple[str, ...],
+        filter_: tuple[bytes, int, bytes] | None,
         program: tuple[bytes, int, int, str],
         places: list[int],
         device_lines: DeviceLines | None,
     ) -> None:
         self.spec = spec
         self.doubts = doubts
+        self.filter = SeccompFilter(*filter_) if filter_ is not None else None
         self.device_lines = device_lines
         self._inputs = inputs
         self._program = program
@@ -100,12 +104,16 @@ class Entry:
 class Sought:
     """A program that is asked for: the one that is remembered, if it was planned from the same inputs, or a new one.
 
-    `doubts` are what will be otherwise than it was asked for, and known when there is the program.
+    `filter` is that of linux.seccomp of its config.  `doubts` are what will be otherwise than it was asked for, and
+    known when there is the program.
     """
 
-    __slots__ = ("_asked", "_container_id", "_entry", "_inputs", "_made", "_options", "doubts")
+    __slots__ = ("_asked", "_container_id", "_entry", "_inputs", "_made", "_options", "doubts", "filter")
 
-    def __init__(self, asked: Question | None, entry: Entry | None, container_id: str, options: Options) -> None:
+    def __init__(
+        self, spec: Spec, asked: Question | None, entry: Entry | None, container_id: str, options: Options
+    ) -> None:
+        self.filter = seccomp_filter(spec, options, entry.filter if entry is not None else None)
         self._asked = asked
         self._entry = entry
         self._container_id = container_id
@@ -186,16 +194,17 @@ def recall(asked: Question, kept: str) -> Entry | None:
         else:
             with Directory(kept) as directory:
                 data = unhashed(MAGIC, 0, directory.read(_name(asked)))
-        known, spec, inputs, doubts, program, places, device_lines = loads(data)
+        known, *found = loads(data)
     except (OSError, ValueError, EOFError, TypeError):
         return None
-    return Entry(spec, inputs, doubts, program, places, device_lines) if known == asked else None
+    return Entry(*found) if known == asked else None
 
 
 def remember(
     asked: Question,
     inputs: object,
     doubts: tuple[str, ...],
+    filter_: SeccompFilter | None,
     container_id: str,
     program: Program,
     filled: Program,
@@ -207,7 +216,8 @@ def remember(
 
     places = differences(encode(program), encode(filled), container_id)
     if places is not None and program.scratch == filled.scratch:
-        keep(asked, parse(_config(asked), ""), inputs, doubts, filled, place("programs"), _MOST, places, device_lines)
+        spec = parse(_config(asked), "")
+        keep(asked, spec, inputs, doubts, filter_, filled, place("programs"), _MOST, places, device_lines)
 
 
 def keep(
@@ -215,6 +225,7 @@ def keep(
     spec: object,
     inputs: object,
     doubts: tuple[str, ...],
+    filter_: SeccompFilter | None,
     program: Program,
     kept: str,
     most: int,
@@ -225,8 +236,9 @@ def keep(
     from orlop.program.encode import encode
 
     encoded = (encode(program), program.scratch, program.control, program.architecture)
+    made = (filter_.program, filter_.flags, filter_.maker) if filter_ is not None else None
     try:
-        entry = dumps((asked, spec, inputs, doubts, encoded, places, device_lines))  # type: ignore[arg-type]
+        entry = dumps((asked, spec, inputs, doubts, made, encoded, places, device_lines))  # type: ignore[arg-type]
         if asked[0] == _LOADED:
             _memory[asked] = entry
             return

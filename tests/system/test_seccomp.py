@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from orlop.host.cache import place
 from orlop.host.seccomp_cache import Cache, entry_key, entry_name
 from orlop.spec.types import Seccomp
 from tests.system.bundles import Bundle
@@ -259,6 +260,13 @@ def cached(bundle: Bundle) -> Iterator[Cached]:
 
 
 def check(runtime: Runtime, bundle: Bundle) -> None:
+    """A container that is planned: the filter of one that is recalled is kept with its program."""
+    for program in Path(place("programs")).glob("*"):
+        program.unlink()
+    check_again(runtime, bundle)
+
+
+def check_again(runtime: Runtime, bundle: Bundle) -> None:
     assert "No space left on device" in runtime.run(bundle, status=1).stderr
 
 
@@ -309,6 +317,15 @@ def test_a_cached_filter_needs_no_ctypes(runtime: Runtime, bundle: Bundle, cache
     argv = [strace, "-f", "-e", "trace=openat", *runtime.command("run", "-b", bundle.path, runtime.new_id())]
     done = subprocess.run(argv, capture_output=True, text=True)
     assert "libseccomp" not in done.stderr and "_ctypes" not in done.stderr
+
+
+def test_a_recalled_program_has_its_filter_with_it(runtime: Runtime, bundle: Bundle, cached: Cached) -> None:
+    if not runtime.is_orlop:
+        pytest.skip("of orlop only")
+    check(runtime, bundle)
+    cached.entry.unlink()
+    check_again(runtime, bundle)
+    assert not cached.entry.exists()  # and none was compiled
 
 
 def test_a_profile_that_allows_not_even_execve_ends_the_container(runtime: Runtime, bundle: Bundle) -> None:

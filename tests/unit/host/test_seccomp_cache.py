@@ -8,7 +8,7 @@ import pytest
 
 from orlop import system
 from orlop.host import seccomp_cache
-from orlop.host.seccomp_cache import Cache, checked, describe_library, entry_key, entry_name
+from orlop.host.seccomp_cache import Cache, checked, describe_library, entry_key, entry_name, maker
 from orlop.spec.types import Seccomp
 from tests.system.seccomp_profile import engine_profile
 
@@ -42,8 +42,8 @@ def kept(tmp_path: Path) -> Kept:
     return Kept(tmp_path)
 
 
-def test_what_was_put_is_got(kept: Kept) -> None:
-    assert kept.cache.get(PROFILE) == PROGRAM
+def test_what_was_put_is_got_with_its_maker(kept: Kept) -> None:
+    assert kept.cache.get(PROFILE) == (PROGRAM, maker(kept.library))
 
 
 def test_nothing_but_entry_and_library_is_left_in_the_directory(kept: Kept) -> None:
@@ -60,7 +60,8 @@ def test_another_profile_is_another_entry(kept: Kept) -> None:
     other: Seccomp = {**PROFILE, "defaultErrnoRet": 38}
     assert kept.cache.get(other) is None
     kept.cache.put(other, kept.library, PROGRAM[8:])
-    assert (kept.cache.get(PROFILE), kept.cache.get(other)) == (PROGRAM, PROGRAM[8:])
+    made_by = maker(kept.library)
+    assert (kept.cache.get(PROFILE), kept.cache.get(other)) == ((PROGRAM, made_by), (PROGRAM[8:], made_by))
 
 
 @pytest.mark.parametrize(("part", "value"), [("release", "9.9.9"), ("machine", "riscv64")])
@@ -200,4 +201,4 @@ def test_a_cache_never_grows_without_end(kept: Kept) -> None:
     for number in range(300):
         kept.cache.put({**PROFILE, "defaultErrnoRet": number}, kept.library, PROGRAM)
     assert len(list(kept.directory.iterdir())) < 300
-    assert kept.cache.get({**PROFILE, "defaultErrnoRet": 299}) == PROGRAM
+    assert kept.cache.get({**PROFILE, "defaultErrnoRet": 299}) == (PROGRAM, maker(kept.library))
