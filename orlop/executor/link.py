@@ -70,6 +70,13 @@ def passed_on(fd: int) -> bool:
         return False
 
 
+def nothing_else() -> list[tuple[int, int]]:
+    """What a spawn does so that the process gets nothing beside the standard streams: what a caller hands over is for
+    the container."""
+    numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    return [(os.POSIX_SPAWN_CLOSE, fd) for fd in numbers if fd > 2 and passed_on(fd)]
+
+
 class Executor:
     """A spawned executor.  `pid` is that of the process that was spawned, which clones the container's and exits."""
 

@@ -7,7 +7,7 @@ import time
 
 from orlop import system as os
 from orlop.errors import HookError, OrlopError
-from orlop.executor.link import SIGNALS, passed_on
+from orlop.executor.link import SIGNALS, nothing_else
 from orlop.runtime.waiting import reap
 from orlop.spec.json import dump
 
@@ -44,17 +44,14 @@ def _run(kind: str, index: int, hook: Hook, state: bytes) -> Steps[None]:
     try:
         os.write(given, state)
         os.lseek(given, 0, os.SEEK_SET)
-        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate((given, out, err))]
-        # Those that a caller hands over are for the container.
-        others = [int(name) for name in os.listdir("/proc/self/fd")]
-        actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in others if fd > 2 and passed_on(fd)]  # type: ignore[misc]
+        streams = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate((given, out, err))]
         env = dict(entry.partition("=")[::2] for entry in hook.get("env") or [])
         try:
             pid = os.posix_spawn(
                 hook["path"],
                 hook.get("args") or [hook["path"]],
                 env,
-                file_actions=actions,
+                file_actions=[*streams, *nothing_else()],
                 setsigmask=(),  # `run` holds signals back, and a hook must not
                 setsigdef=SIGNALS,
             )

@@ -6,6 +6,7 @@ import errno
 
 from orlop import system as os
 from orlop.errors import KernelError, OrlopError
+from orlop.executor.link import Executor, nothing_else
 from orlop.host.probe import read_text
 from orlop.runtime.waiting import reap
 
@@ -120,7 +121,6 @@ def _rows(path: str) -> list[IDMapping]:
 
 def _in_a_helper(program: Program, inherit: tuple[tuple[int, int], ...], use: Callable[[int], T]) -> Steps[T]:
     """Run a program that waits once it is where it is to be, and use its process."""
-    from orlop.executor.link import Executor
     from orlop.plan import events
 
     helper = Executor(program, inherit=inherit)
@@ -191,7 +191,8 @@ def _helper(name: str, pid: int, rows: list[IDMapping]) -> None:
     for directory in os.get_exec_path():
         path = f"{directory}/{name}"
         if os.access(path, os.X_OK):
-            child = os.posix_spawn(path, [name, str(pid), *words], os.environment)
+            argv = [name, str(pid), *words]
+            child = os.posix_spawn(path, argv, os.environment, file_actions=nothing_else())
             status = reap(child)
             if status is None:
                 raise OrlopError(f"{name} was reaped by another part of this program, so nobody knows how it ended")

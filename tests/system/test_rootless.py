@@ -91,6 +91,26 @@ def test_the_agent_of_a_users_seccomp_filter_is_asked(user: Call, home: Path) ->
         assert served.seen == [MKDIR]
 
 
+def test_a_helper_for_id_maps_gets_only_the_standard_streams(runtime: Runtime, user: Call, home: Path) -> None:
+    if not runtime.is_orlop:
+        pytest.skip("runc passes on what it was given")
+    change(home, uidMappings=[{"containerID": 0, "hostID": 100000, "size": 2}])
+    helper = home / "newuidmap"
+    helper.write_text(f"#!/bin/sh\necho /proc/self/fd/* > {home}/seen\nexit 7\n")
+    helper.chmod(0o755)
+    with (home / "config.json").open() as file, pytest.MonkeyPatch.context() as patch:
+        os.set_inheritable(file.fileno(), True)
+        patch.setenv("PATH", f"{home}:{os.environ['PATH']}")
+        become = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+        words = [*become, *runtime.argv, "--root", str(home / "state"), "run", "one"]
+        done = subprocess.run(
+            words, cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, pass_fds=[file.fileno()]
+        )
+        assert done.returncode == 1 and "newuidmap failed with status 7" in done.stderr
+        seen = {int(path.rpartition("/")[2]) for path in (home / "seen").read_text().split()}
+        assert {0, 1, 2} <= seen and file.fileno() not in seen
+
+
 @pytest.mark.parametrize("namespace", [True, False], ids=["with a cgroup namespace", "without one"])
 def test_a_user_without_a_cgroup_sees_the_callers_in_the_container(user: Call, home: Path, namespace: bool) -> None:
     if not Path("/sys/fs/cgroup/pids/tasks").exists():
