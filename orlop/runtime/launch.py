@@ -262,6 +262,11 @@ class Launch:
             if before and stopped:  # twice: Ctrl-Z and `fg` stop and continue us too, one after the other
                 raise OrlopError("container process was stopped before it could run its program", hint=_STOPPED)
 
+    def _before_pid(self, event: Event) -> bool:
+        """Is it to be heard before PID?  Of who has said something before, it is the process that was cloned that has
+        failed, and what it said, which hook it was for one, comes first."""
+        return event.kind in _BEFORE_PID and not (event.kind == EVENT_FAILED and self.early)
+
     def _event(self, *, last: bool = False) -> Steps[int | None]:
         """Take the next event.  The executor and the process it has cloned race: nothing is heard of a process
         before PID."""
@@ -277,7 +282,7 @@ class Launch:
             if last:
                 return None
             raise answers.died(self)
-        if not self.pid and event.kind not in _BEFORE_PID:
+        if not self.pid and not self._before_pid(event):
             self.early.append(event)
             return None
         yield from answers.handle(self, event)
