@@ -39,6 +39,14 @@ def failure(program: Program, event: Event) -> KernelError:
         return ExecError(
             event.value, f"{purpose.wording}: {reason}", call=op.name or None, field=purpose.field, path=path, hint=hint
         )
+    if op.name == "clone3" and event.value == errno.EBUSY:  # as CLONE_INTO_CGROUP alone says; runc's words
+        return KernelError(
+            event.value,
+            f"error adding pid of the process to cgroups: {op.name}: {reason}",
+            call=op.name,
+            field="linux.cgroupsPath",
+            hint="a cgroup that gives controllers to those below it takes no process itself: name one of them",
+        )
     mounting = purpose.field.startswith("mounts[")
     if op.name == "openat2" and event.value == errno.ENOTDIR and mounting:
         reason += ": the place to mount on, or one above it, is a file"

@@ -34,11 +34,23 @@ def value(container: Container, controller: str, name: str) -> str:
 
 def need(*controllers: str) -> None:
     """Skip where a controller is missing; they are named as on version 1."""
-    rows = [row for row in layout().hierarchies if (row.version == 2) == UNIFIED]
-    there = {name for row in rows for name in row.controllers if not UNIFIED or _enabled(row.mount, name)}
     wanted = {("io" if name == "blkio" else name) if UNIFIED else name for name in controllers}
-    if missing := wanted - there:
+    if missing := wanted - _usable():
         pytest.skip(f"this host has no usable controller {', '.join(sorted(missing))}")
+
+
+def need_one(*controllers: str) -> str:
+    """The first of these that there is; skips where there is none."""
+    usable = _usable()
+    for name in controllers:
+        if name in usable:
+            return name
+    pytest.skip(f"this host has no usable controller {' or '.join(controllers)}")
+
+
+def _usable() -> set[str]:
+    rows = [row for row in layout().hierarchies if (row.version == 2) == UNIFIED]
+    return {name for row in rows for name in row.controllers if not UNIFIED or _enabled(row.mount, name)}
 
 
 def _enabled(mount: str, controller: str) -> bool:
