@@ -1,6 +1,6 @@
 """Measures orlop beside the runc and crun of this machine, in pairs, in one run.
 
-    python3 -m bench [--runs 30] [--json FILE] [--orlop PATH]
+    python3 -m bench [--runs 30] [--json FILE] [--orlop PATH] [--runc PATH] [--crun PATH]
 
 Every figure is a median over rounds in which all runtimes take turns, so that a machine whose speed drifts is fair
 to all.  What to look at are the ratios.  Needs root.
@@ -27,6 +27,7 @@ from bench.table import table
 from tests.system.seccomp_profile import engine_profile
 
 ONLY_CGROUP2 = "mount --make-rprivate / && umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup"
+OTHERS = ("runc", "crun")
 HERE = Path(__file__).resolve().parent.parent
 
 
@@ -38,7 +39,8 @@ def main() -> int:
     if args.inner:
         print(json.dumps(figures(args)))
         return 0
-    report: dict[str, object] = {"machine": machine(), "runs": args.runs, "figures": {}}
+    report: dict[str, object] = {"machine": machine(), "versions": versions(args), "runs": args.runs, "figures": {}}
+    print(", ".join(versions(args)), end="\n\n")
     tables: dict[str, dict[str, dict[str, float]]] = {}
     hybrid = not Path("/sys/fs/cgroup/cgroup.controllers").exists()
     if hybrid:
@@ -61,6 +63,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--orlop", default=str(HERE / "build/orlop"), help="the orlop to measure (default: build/orlop)"
     )
+    for name in OTHERS:
+        parser.add_argument(f"--{name}", default=name, help=f"the {name} to measure (default: that of this machine)")
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -69,10 +73,17 @@ def machine() -> dict[str, object]:
     return {"kernel": platform.release(), "architecture": platform.machine(), "processors": os.cpu_count()}
 
 
+def versions(args: argparse.Namespace) -> list[str]:
+    """Of what there is to measure."""
+    paths = [shutil.which(getattr(args, name)) for name in ("orlop", *OTHERS)]
+    return [Runtime("", path, "").version() for path in paths if path]
+
+
 def in_cgroup2(args: argparse.Namespace) -> dict[str, dict[str, float]]:
     """The same in a private mount namespace with only cgroup2: nothing of it is seen outside."""
     command = f'{ONLY_CGROUP2} && exec "$@"'
-    inner = [sys.executable, "-m", "bench", "--inner", "--runs", str(args.runs), "--orlop", args.orlop]
+    paths = [word for name in ("orlop", *OTHERS) for word in (f"--{name}", getattr(args, name))]
+    inner = [sys.executable, "-m", "bench", "--inner", "--runs", str(args.runs), *paths]
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", command, "sh", *inner], cwd=HERE, stdout=subprocess.PIPE, check=True
     )
@@ -85,8 +96,8 @@ def figures(args: argparse.Namespace, *flags: str) -> dict[str, dict[str, float]
     with tempfile.TemporaryDirectory(prefix="orlop-bench-") as work:
         bundle = make_bundle(Path(work), args.orlop)
         runtimes = [Runtime("orlop", args.orlop, work, *flags)]
-        for name in ("runc", "crun"):
-            path = shutil.which(name)
+        for name in OTHERS:
+            path = shutil.which(getattr(args, name))
             if path and works(Runtime(name, path, work, *flags), bundle):
                 runtimes.append(Runtime(name, path, work, *flags))
         rows: dict[str, dict[str, float]] = {}
