@@ -24,6 +24,7 @@ from orlop.host.dbus_wire import (
     ERROR_NAME,
     HEAD,
     INTERFACE,
+    KIND,
     MEMBER,
     PATH,
     REPLY_SERIAL,
@@ -65,7 +66,7 @@ class CallError(BusError):
 class Bus:
     """A connection.  `private`: the peer is a service itself, and not a bus with many.  Not for use by two threads."""
 
-    __slots__ = ("_buffer", "_deadline", "_serial", "_signals", "name", "private", "socket")
+    __slots__ = ("_buffer", "_deadline", "_members", "_serial", "_signals", "name", "private", "socket")
 
     def __init__(self, address: str, *, private: bool = False, patience: float = PATIENCE, wait: bool = True) -> None:
         """Connect.  `address` is a path, or the name of an abstract socket after a NUL.  Raises BusError.
@@ -78,6 +79,7 @@ class Bus:
         self._buffer = b""
         self._serial = 0
         self._signals: list[Message] = []
+        self._members: tuple[bytes, ...] = ()
         self._deadline = time.monotonic() + patience
         try:
             # Not a timeout of Python's: with that, a peer whose queue is full refuses at once.
@@ -147,8 +149,12 @@ class Bus:
             raise BusError(f"{self.name} answers {member} with a message of type {message.kind}")
         return message.body
 
-    def match(self, rule: str) -> None:
-        """Ask a bus for signals; a private peer sends them unasked.  Raises BusError."""
+    def match(self, member: str, rule: str) -> None:
+        """Ask a bus for the signals of this name; a private peer sends them, and all others, unasked.  Raises BusError.
+
+        Those that nobody has asked for are not even parsed: systemd tells each change of each unit, at length.
+        """
+        self._members += (member.encode(),)
         if not self.private:
             self.call(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", "s", [rule])
 
@@ -192,11 +198,13 @@ class Bus:
     def _receive(self, deadline: float) -> Message:
         """Return the next message.  Raises BusError."""
         try:
-            while len(self._buffer) < HEAD or len(self._buffer) < size(self._buffer):
-                self._read(deadline)
-            whole = size(self._buffer)
-            data, self._buffer = self._buffer[:whole], self._buffer[whole:]
-            return parse(data)
+            while True:
+                while len(self._buffer) < HEAD or len(self._buffer) < size(self._buffer):
+                    self._read(deadline)
+                whole = size(self._buffer)
+                data, self._buffer = self._buffer[:whole], self._buffer[whole:]
+                if data[KIND] != SIGNAL or any(member in data for member in self._members):
+                    return parse(data)
         except WireError as error:
             raise BusError(f"{self.name} does not speak D-Bus: {error}") from None
 

@@ -28,6 +28,7 @@ _FIXED = {
 }  # fmt: skip
 _ALIGNMENT = {"s": 4, "o": 4, "a": 4, "g": 1, "v": 1, "(": 8, "{": 8}
 HEAD = 16  # bytes of a message from which its size can be told
+KIND = 1  # which of its bytes tells that of a message
 LARGEST = 1 << 27  # of a message, by the specification
 
 

@@ -24,7 +24,8 @@ _SYSTEMD = "org.freedesktop.systemd1"
 _PATH = "/org/freedesktop/systemd1"
 _MANAGER = "org.freedesktop.systemd1.Manager"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
-_JOBS = f"type='signal',sender='{_SYSTEMD}',path='{_PATH}',interface='{_MANAGER}',member='JobRemoved'"
+_REMOVED = "JobRemoved"
+_JOBS = f"type='signal',sender='{_SYSTEMD}',path='{_PATH}',interface='{_MANAGER}',member='{_REMOVED}'"
 
 RUN = "/run"
 JOB_PATIENCE = 30.0  # seconds, as runc waits for a unit
@@ -43,7 +44,7 @@ class Manager:
     def __init__(self, bus: Bus, *, user: bool) -> None:
         self._bus = bus
         self.user = user
-        self._subscribed = bus.private
+        self._subscribed = False
 
     def close(self) -> None:
         """Close the connection."""
@@ -129,13 +130,14 @@ class Manager:
     ) -> None:
         """Call a method that makes a job, and wait until the job is removed."""
         if not self._subscribed:
-            self._bus.match(_JOBS)
-            self._call("Subscribe", "", [])
+            self._bus.match(_REMOVED, _JOBS)
+            if not self._bus.private:
+                self._call("Subscribe", "", [])
             self._subscribed = True
         deadline = time.monotonic() + patience
         (job,) = self._call(member, signature, body, min(PATIENCE, patience), meanwhile)
         verb = "create" if member == "StartTransientUnit" else "stop"
-        while (removed := self._bus.signal("JobRemoved", deadline)) is not None:
+        while (removed := self._bus.signal(_REMOVED, deadline)) is not None:
             if len(removed) > 3 and removed[1] == job:
                 if removed[3] == "done":
                     return
