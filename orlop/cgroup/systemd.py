@@ -24,6 +24,7 @@ from orlop.cgroup.base import Cgroup
 from orlop.cgroup.v1 import CgroupV1
 from orlop.cgroup.v2 import CgroupV2
 from orlop.errors import CgroupError, ConfigError, OrlopError, Problem
+from orlop.host import ahead
 from orlop.host.dbus import BusError, CallError, SilentError
 from orlop.host.systemd import knock
 
@@ -125,6 +126,7 @@ class Unit:
             raise self._refused("create", error) from None
         self.started = True
         self.sent = limits
+        ahead.reap()
         if failures:
             raise failures[0]
 

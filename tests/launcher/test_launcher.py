@@ -126,6 +126,32 @@ def test_it_says_that_no_module_of_a_hot_command_has_changed(tree: Tree) -> None
     assert not tree.run("state")["fresh"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "some"),
+    [
+        (["--systemd-cgroup", "run", "x"], True),
+        (["--debug", "--systemd-cgroup", "create", "x"], True),
+        (["run", "x"], False),
+        (["--systemd-cgroup", "state", "x"], False),
+        (["--systemd-cgroups", "run"], False),
+        (["--systemd-cgroup", "runs"], False),
+    ],
+)
+def test_for_a_scope_of_systemds_a_child_goes_ahead_and_moves_to_where_it_is(
+    arguments: list[str], some: bool, tree: Tree
+) -> None:
+    possible = any(os.access(f"{mount}{_own_cgroup()}/cgroup.procs", os.W_OK) for mount in _MOUNTS)
+    assert tree.run(*arguments)["ahead"] == ([0] if some and possible else [])
+
+
+_MOUNTS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
+
+
+def _own_cgroup() -> str:
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    return next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "/nowhere")
+
+
 def test_neither_site_nor_the_variables_of_python_nor_the_current_directory_are_looked_at(tree: Tree) -> None:
     seen = tree.run()
     assert (seen["isolated"], seen["site"]) == (1, False)

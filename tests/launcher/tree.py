@@ -41,6 +41,7 @@ def main(argv: list[str]) -> int:
         "file": sys.modules[WORD_MODULE].__file__,
         "cached": type(sys.modules[WORD_MODULE].__loader__).__name__,
         "fresh": "fresh" in sys._xoptions,
+        "ahead": [posix.waitpid(int(sys._xoptions[name]), WALL)[1] for name in sys._xoptions if name == "ahead"],
         "utf8": sys.flags.utf8_mode,
         "isolated": sys.flags.isolated, "site": not sys.flags.no_site,
         "python": sys.executable,
@@ -50,6 +51,7 @@ def main(argv: list[str]) -> int:
 
 
 WORD_MODULE = "orlop.cli.other"
+WALL = 0x40000000  # also a child that ends without a signal
 """
 
 

@@ -15,6 +15,7 @@ import pytest
 from orlop.host.cgroups import layout
 from tests.system.bundles import Bundle
 from tests.system.command import PATIENCE, Container, Runtime, default_argv, error_line, wait
+from tests.system.snapshot import children
 
 pytestmark = [
     pytest.mark.usefixtures("clean_host"),
@@ -86,6 +87,19 @@ def test_a_container_is_a_scope_in_the_system_slice(systemd: Runtime, bundle: Bu
         }
         assert directory(unit).name == unit
         assert (directory(unit) / "cgroup.procs").read_text().split() == [str(container.pid)]
+
+
+def test_the_child_that_goes_ahead_is_gone_before_the_container_or_the_command_is(
+    systemd: Runtime, bundle: Bundle, tmp_path: Path
+) -> None:
+    systemd("run", "-b", tmp_path / "none", systemd.new_id(), status=1)
+    assert children() == []
+    bundle.args("sh", "-c", "echo runs; exec sleep 1000")
+    with systemd.start("run", "-b", bundle.path, systemd.new_id()) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "runs\n"
+        (first,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(first), 9)
 
 
 def test_the_path_names_slice_prefix_and_unit(systemd: Runtime, bundle: Bundle) -> None:

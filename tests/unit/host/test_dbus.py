@@ -215,8 +215,8 @@ def test_a_bus_is_greeted_and_asked_for_signals(peer: Peer) -> None:
 
 def test_signals_that_nobody_has_asked_for_are_not_even_parsed(peer: Peer, manager: Manager) -> None:
     fields: dict[int, str | int] = {wire.PATH: "/x", wire.INTERFACE: "y", wire.MEMBER: "PropertiesChanged"}
-    other = bytearray(wire.call(3, fields, "s", ["box.scope"], wire.SIGNAL))
-    other[-2] = 0xFF  # no text
+    whole = wire.call(3, fields, "s", ["box.scope"], wire.SIGNAL)
+    other = whole[:-2] + b"\xff\0"  # no text
     peer.answers["StopUnit"] = lambda: other + peer.reply("o", JOB) + other + peer.removed(JOB, "done") + other
     peer.answers["ResetFailedUnit"] = peer.reply
     manager.stop("box.scope")
