@@ -18,9 +18,9 @@ def _leave(status: int) -> None:
         except OSError:
             pass  # the reader has gone; nobody is left to tell
     if "ahead" in sys._xoptions:
-        from orlop.host.ahead import reap
+        from orlop.host.ahead import end
 
-        reap()
+        end()
     os._exit(status)
 
 

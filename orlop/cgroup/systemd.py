@@ -126,7 +126,7 @@ class Unit:
             raise self._refused("create", error) from None
         self.started = True
         self.sent = limits
-        ahead.reap()
+        ahead.end()
         if failures:
             raise failures[0]
 

@@ -7,15 +7,17 @@ import sys
 from orlop import system as os
 
 _OPTION = "ahead"
-_WALL = 0x4000_0000  # also those that end without a signal
+_SIGKILL = 9
+_WALL = 0x4000_0000  # also those that end without a signal to their parent
 
 
-def reap() -> None:
-    """Reap it, if there is one.  Blocks until it has ended: systemd has waited for what it waits for."""
+def end() -> None:
+    """End it, if there is one.  Blocks while it waits for a grace period: 15 ms at most."""
     pid = sys._xoptions.pop(_OPTION, None)
     if pid is None:
         return
     try:
+        os.kill(int(pid), _SIGKILL)
         os.waitpid(int(pid), _WALL)
-    except (ChildProcessError, ValueError):
+    except (ProcessLookupError, ChildProcessError, ValueError):
         pass  # somebody else's option
