@@ -10,4 +10,5 @@ from signal import pthread_sigmask as pthread_sigmask
 from signal import set_wakeup_fd as set_wakeup_fd
 from signal import siginterrupt as siginterrupt
 from signal import signal as signal
+from signal import sigpending as sigpending
 from signal import sigwaitinfo as sigwaitinfo

@@ -144,7 +144,7 @@ def _exec(found: Found, request: ExecRequest, options: Options, directory: str |
             return 0
         foreground = Foreground(terminal=bool(launch.process.get("terminal")))
         try:
-            drive(_start(launch, request, options, pidfd, foreground))
+            drive(_start(launch, request, options, pidfd, foreground), foreground.readable)
             planning.remember()
             return foreground.wait(launch.pid)
         finally:

@@ -1,14 +1,16 @@
 """Waits for a process in the foreground: forwards signals, keeps the terminal, gives the exit status.
 
 Every signal is blocked and fetched (sigwaitinfo(2), or a wakeup descriptor beside a terminal), so none is lost
-between the start of the process and the wait for it.  Where a container's hooks run before that, those that ask to
-stop (Ctrl-C, SIGTERM) end the wait for them, and the container is undone.
+between the start of the process and the wait for it.  Those that ask to stop (Ctrl-C, SIGTERM) end the wait for it
+where it does not come, and what was made is undone: at once where the container's hooks run, else when nothing was
+heard for a while, as a system call hangs.
 """
 
 from __future__ import annotations
 
 import _signal
 import select
+import time
 
 from orlop import system as os
 from orlop.errors import Interrupted
@@ -28,11 +30,12 @@ _CAUGHT = [number for number in range(1, 65) if number not in _OWN]
 
 
 _STOPPING = (1, 2, 3, 15)  # SIGHUP, SIGINT, SIGQUIT, SIGTERM
+_WHILE = 1.0  # seconds
 
 
 class Foreground:
     """Signals are held back from the moment this is made until `close`; with `stoppable`, those that ask to stop only
-    from `hold` on.
+    from `hold` on.  `readable` is what waits for all that comes before `wait`.
 
     `orphans`: this process is a subreaper, and reaps whatever has ended.
     `ended` is what wait4(2) has told of the process, if that is to be `accounted`: its status, and what it used.
@@ -54,7 +57,7 @@ class Foreground:
         if terminal:
             self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             self._wakeup = _signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
-            self._handlers = {number: _signal.signal(number, _noted) for number in _CAUGHT}
+            self._handlers = {number: _signal.signal(number, self._noted) for number in _CAUGHT}
         else:
             self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _CAUGHT)
             self._handlers = {}
@@ -77,7 +80,7 @@ class Foreground:
     def readable(self, descriptor: int, deadline: float | None) -> bool:
         """Wait as waiting.readable does; raises Interrupted when a signal asks to stop."""
         if not self._stoppable:
-            return readable(descriptor, deadline)
+            return self._readable_soon(descriptor, deadline)
         self._waiting = True
         try:
             if self._stop:
@@ -86,6 +89,27 @@ class Foreground:
         finally:
             self._waiting = False
 
+    def _readable_soon(self, descriptor: int, deadline: float | None) -> bool:
+        """A signal is for the process, which will be there, unless nothing comes."""
+        while True:
+            soon = time.monotonic() + _WHILE
+            last = deadline is not None and deadline <= soon
+            if readable(descriptor, deadline if last else soon):
+                return True
+            if asked := self._asked():
+                raise Interrupted(asked)
+            if last:
+                return False
+
+    def _asked(self) -> int:
+        """The signal that asks to stop, if one came; it has done so then."""
+        if self._terminal:
+            return self._stop
+        came = [number for number in _STOPPING if number in _signal.sigpending()]
+        for number in came:
+            _signal.sigwaitinfo((number,))
+        return came[0] if came else 0
+
     def hold(self) -> None:
         """From here on all signals are for the process."""
         if not self._stoppable:
@@ -93,7 +117,7 @@ class Foreground:
         self._stoppable = False
         if self._terminal:
             for number in _STOPPING:
-                _signal.signal(number, _noted)
+                _signal.signal(number, self._noted)
         else:
             _signal.pthread_sigmask(_signal.SIG_BLOCK, _STOPPING)
         if self._stop:
@@ -167,9 +191,10 @@ class Foreground:
                 break
         return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
-
-def _noted(number: int, frame: object) -> None:
-    """A handler, so that the wakeup descriptor is written to."""
+    def _noted(self, number: int, frame: object) -> None:
+        """A handler beside a terminal, so that the wakeup descriptor is written to."""
+        if number in _STOPPING:
+            self._stop = number
 
 
 def _forward(pid: int, number: int) -> None:

@@ -8,7 +8,7 @@ from orlop import system as os
 from orlop.errors import KernelError, OrlopError
 from orlop.executor.link import Executor, nothing_else
 from orlop.host.probe import read_text
-from orlop.runtime.waiting import reap
+from orlop.runtime.waiting import end, reap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _in_a_helper(program: Program, inherit: tuple[tuple[int, int], ...], use: Ca
         raise OrlopError("a helper process of the runtime was killed")
     finally:
         helper.close()
-        reap(helper.pid)
+        end(helper.pid)  # it has nothing left to do, or hangs in a system call
 
 
 def write_maps(pid: int, uids: list[IDMapping], gids: list[IDMapping]) -> None:

@@ -26,7 +26,7 @@ from orlop.executor.link import Executor
 from orlop.host.process import look
 from orlop.plan import events
 from orlop.program.layout import EVENT_FAILED
-from orlop.runtime.waiting import readable
+from orlop.runtime.waiting import end, readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,17 +44,7 @@ if TYPE_CHECKING:
 _SIGKILL = 9
 _STOPPED = "a process of the container, or of a pid namespace that it joins, has sent it SIGSTOP"
 _GLANCE = 1.0  # seconds between looks at a process that says nothing
-_PATIENCE = 2.0  # seconds for an executor that is let go of to come to its end, and for a killed one to die
-
-
-def _reap(pid: int) -> None:
-    """Take a killed process's status; one that cannot die, in a file system that does not answer, is left behind."""
-    pidfd = os.pidfd_open(pid)
-    try:
-        readable(pidfd, time.monotonic() + _PATIENCE)
-    finally:
-        os.close(pidfd)
-    os.waitpid(pid, os.WNOHANG)
+_PATIENCE = 2.0  # seconds for an executor that is let go of to come to its end
 
 
 _BEFORE_PID = (EVENT_FAILED, events.PID, events.MONITOR)
@@ -200,11 +190,7 @@ class Launch:
             self.monitor.abandon()
             self.pid = self.spawned = 0
         for pid in {self.pid, self.spawned} - {0}:
-            try:
-                os.kill(pid, _SIGKILL)
-                _reap(pid)
-            except (ProcessLookupError, ChildProcessError):
-                continue
+            end(pid)
         self.pid = self.spawned = 0
         if self.monitor is not None:
             self.monitor.release()

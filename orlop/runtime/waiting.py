@@ -55,6 +55,8 @@ def readable(descriptor: int, deadline: float | None) -> bool:
     return bool(poll.poll(left * 1000))
 
 
+_SIGKILL = 9
+_PATIENCE = 2.0  # seconds for a killed process to die
 _NUMBERS = [number for number in range(1, 65) if number not in (9, 19, 32, 33)]  # 32 and 33 are glibc's
 
 
@@ -145,6 +147,21 @@ def _restarts(number: int) -> bool:
     from orlop.host.sigaction import restarts
 
     return restarts(number)
+
+
+def end(pid: int) -> None:
+    """Kill a child of ours and take its status; one that cannot die, in a file system that does not answer, is left
+    behind.  Blocks for two seconds at most."""
+    try:
+        os.kill(pid, _SIGKILL)
+        pidfd = os.pidfd_open(pid)
+        try:
+            readable(pidfd, time.monotonic() + _PATIENCE)
+        finally:
+            os.close(pidfd)
+        os.waitpid(pid, os.WNOHANG)
+    except (ProcessLookupError, ChildProcessError):
+        return  # another part of this program has reaped it
 
 
 def reap(pid: int) -> int | None:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -461,34 +460,6 @@ def test_a_run_in_the_foreground_can_be_stopped_while_a_hook_runs(
         process.communicate(timeout=PATIENCE)
         assert process.returncode == 128 + number
     assert (place / "stopped").exists()
-
-
-def test_an_executor_that_hangs_is_given_up(runtime: Runtime, bundle: Bundle, place: Path) -> None:
-    # To open a fifo that nobody writes to takes for ever; so does a file of a server that does not answer.
-    os.mkfifo(place / "namespace")
-    bundle.namespace("network", str(place / "namespace")).args("true")
-    with runtime.start("create", "-b", bundle.path, runtime.new_id()) as process:
-        until(process, lambda: _hangs(process.pid))
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE)
-        assert process.returncode == 130
-
-
-def until(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert process.poll() is None and time.monotonic() < deadline
-
-
-def _hangs(pid: int) -> bool:
-    """Does a child of a process wait for the other end of a fifo?"""
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        try:
-            if Path(f"/proc/{child}/wchan").read_text() == "wait_for_partner":
-                return True
-        except FileNotFoundError:
-            continue
-    return False
 
 
 def test_a_json_log_is_one_line_for_one_error(runtime: Runtime, bundle: Bundle, place: Path) -> None:
