@@ -49,13 +49,14 @@ def identity(path: str) -> str:
 
 
 class Directory:
-    """An open cache directory.  Raises OSError where it is missing, or not ours alone; `make` makes it."""
+    """An open cache directory.  Raises OSError where it is missing, or not ours alone; `make` makes it, and the one
+    above too, unless it is in another's: a container's may just have been removed."""
 
     __slots__ = ("_most", "fd")
 
-    def __init__(self, path: str, *, make: bool = False, most: int = 256) -> None:
+    def __init__(self, path: str, *, make: bool = False, above: bool = True, most: int = 256) -> None:
         if make:
-            for each in (path.rpartition("/")[0], path):
+            for each in (path.rpartition("/")[0], path) if above else (path,):
                 try:
                     os.mkdir(each, 0o700)
                 except FileExistsError:

@@ -226,7 +226,10 @@ class Destination:
     def write(self, account: Account) -> None:
         """Put the account there.  Raises OrlopError."""
         self._write(dump(account.as_document(), "  ").encode() + b"\n")
-        os.rename(self._aside, self._path)
+        try:
+            os.rename(self._aside, self._path)
+        except OSError as error:
+            raise self._failed(error) from None
 
     def abandon(self) -> None:
         """Leave no file, where none was written."""
@@ -245,8 +248,11 @@ class Destination:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            message = f"unable to write the account {self._path}: {(error.strerror or '').lower()}"
-            raise OrlopError(message, hint="choose another file with --account") from None
+            raise self._failed(error) from None
+
+    def _failed(self, error: OSError) -> OrlopError:
+        message = f"unable to write the account {self._path}: {(error.strerror or '').lower()}"
+        return OrlopError(message, hint="choose another file with --account")
 
 
 def elapsed(since: int) -> int:

@@ -102,7 +102,10 @@ def _kill(found: Found) -> None:
     if pidfd is None:
         return
     try:
-        pidfd_send_signal(pidfd, _SIGKILL)
+        try:
+            pidfd_send_signal(pidfd, _SIGKILL)
+        except ProcessLookupError:
+            return  # it has ended, and was reaped, since we looked
         found.cgroup.release()
         if not readable(pidfd, time.monotonic() + _PATIENCE):
             raise OrlopError("container init still running")

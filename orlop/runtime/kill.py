@@ -33,14 +33,22 @@ def kill(container_id: str, signal: int | None, options: Options, *, all: bool =
     if signal == _SIGKILL and "pid" not in found.record.namespaces and found.cgroup.pids():
         found.cgroup.kill()
         return
+    if _sent(found, signal):
+        if signal == _SIGKILL:
+            found.cgroup.release()
+    elif not all:
+        raise StateError(f"container not running: {container_id}")
+
+
+def _sent(found: Found, signal: int) -> bool:
+    """Send a signal to the first process; False when it has ended."""
     pidfd = handle(found.record.init_process_pid, found.record.init_process_start)
     if pidfd is None:
-        if all:
-            return
-        raise StateError(f"container not running: {container_id}")
+        return False
     try:
         pidfd_send_signal(pidfd, signal)
+    except ProcessLookupError:  # reaped since we looked
+        return False
     finally:
         os.close(pidfd)
-    if signal == _SIGKILL:
-        found.cgroup.release()
+    return True

@@ -217,7 +217,7 @@ def remember(
     places = differences(encode(program), encode(filled), container_id)
     if places is not None and program.scratch == filled.scratch:
         spec = parse(_config(asked), "")
-        keep(asked, spec, inputs, doubts, filter_, filled, place("programs"), _MOST, places, device_lines)
+        keep(asked, spec, inputs, doubts, filter_, filled, place("programs"), _MOST, places, device_lines, above=True)
 
 
 def keep(
@@ -231,8 +231,11 @@ def keep(
     most: int,
     places: Sequence[int] = (),
     device_lines: DeviceLines | None = None,
+    *,
+    above: bool = False,
 ) -> None:
-    """Keep a program in the directory `kept`, which holds `most` of them.  Silent where that is not possible."""
+    """Keep a program in the directory `kept`, which holds `most` of them.  It is made, and with `above` the one that it
+    is in.  Silent where that is not possible."""
     from orlop.program.encode import encode
 
     encoded = (encode(program), program.scratch, program.control, program.architecture)
@@ -242,7 +245,7 @@ def keep(
         if asked[0] == _LOADED:
             _memory[asked] = entry
             return
-        with Directory(kept, make=True, most=most) as directory:
+        with Directory(kept, make=True, above=above, most=most) as directory:
             directory.make_room()
             directory.write(_name(asked), hashed(MAGIC, 0, entry))
     except (OSError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from orlop import system as os
-from orlop.errors import OrlopError
+from orlop.errors import NotFound, OrlopError
 from orlop.runtime.creation import Creation
 from orlop.runtime.destroy import destroy
 from orlop.runtime.foreground import Foreground
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from orlop.runtime.launch import Launch
     from orlop.runtime.options import Options
     from orlop.runtime.waiting import Steps
+
+_LOCK_PATIENCE = 10.0  # seconds for another command to end, which may be to delete the container
 
 
 def run(container_id: str, options: Options) -> int:
@@ -136,7 +138,12 @@ def _start(
 def _end(creation: Creation, options: Options) -> Steps[None]:
     if options.keep:
         return
-    if not os.path.exists(creation.store.path):
+    try:
+        lock = creation.store.lock(time.monotonic() + _LOCK_PATIENCE)
+    except NotFound:
         return  # somebody else deleted it meanwhile
-    private = "pid" in creation.record.namespaces
-    yield from destroy(creation.store, creation.record, creation.cgroup, creation.bundle.spec, options, alone=private)
+    alone = "pid" in creation.record.namespaces
+    try:
+        yield from destroy(creation.store, creation.record, creation.cgroup, creation.bundle.spec, options, alone=alone)
+    finally:
+        os.close(lock)

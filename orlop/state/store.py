@@ -14,6 +14,7 @@ something that `delete` finds.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import time
 
@@ -259,44 +260,33 @@ class Store:
 
     def lock(self, deadline: float | None = None) -> int:
         """Lock the container against other commands; the caller closes the descriptor.  Blocks until it is free, or,
-        with a deadline (in seconds of time.monotonic), goes on without it then."""
+        with a deadline (in seconds of time.monotonic), goes on without it then.  Raises NotFound."""
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
             raise NotFound(f"container does not exist: {self.container_id}") from None
-        if deadline is None:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            return fd
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return fd
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    return fd
-                time.sleep(_LOOK_AGAIN)
+        try:
+            _await_lock(fd, deadline)
+            if not self._is_at(fd):  # removed while we waited, and perhaps made anew: it is not what the caller knows
+                raise NotFound(f"container does not exist: {self.container_id}")
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def _is_at(self, fd: int) -> bool:
+        try:
+            there, ours = os.stat(self.path), os.fstat(fd)
+        except FileNotFoundError:
+            return False
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
     def exists(self) -> bool:
         return os.path.isdir(self.path)
 
     def remove(self) -> None:
-        """Remove the directory and the plain files in it; a missing one is fine."""
-        try:
-            names = os.listdir(self.path)
-        except FileNotFoundError:
-            return
-        for name in sorted(names, key=lambda name: name == _RECORD):  # the record last: it names the cgroup
-            path = f"{self.path}/{name}"
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                continue
-            except IsADirectoryError:
-                _remove_tree(path)
-        try:
-            os.rmdir(self.path)
-        except FileNotFoundError:
-            pass
+        """Remove the directory and what is in it.  What is missing, or another command removes meanwhile, is fine."""
+        _remove(self.path)
 
 
 def _refused(what: str, error: OSError) -> OrlopError:
@@ -305,8 +295,39 @@ def _refused(what: str, error: OSError) -> OrlopError:
     return refused(what, error)
 
 
-def _remove_tree(path: str) -> None:
-    """A directory of our own state (notify/), one level deep."""
-    for name in os.listdir(path):
-        os.unlink(f"{path}/{name}")
-    os.rmdir(path)
+def _await_lock(fd: int, deadline: float | None) -> None:
+    if deadline is None:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        return
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(_LOOK_AGAIN)
+
+
+def _remove(path: str) -> None:
+    """A directory of our own state, in which a command may still write: an `exec` what it has planned."""
+    for last in (False, False, True):
+        try:
+            names = os.listdir(path)
+        except FileNotFoundError:
+            return
+        for name in sorted(names, key=lambda name: name == _RECORD):  # the record last: it names the cgroup
+            try:
+                os.unlink(f"{path}/{name}")
+            except FileNotFoundError:
+                continue
+            except IsADirectoryError:
+                _remove(f"{path}/{name}")
+        try:
+            os.rmdir(path)
+            return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or last:
+                raise

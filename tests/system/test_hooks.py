@@ -310,3 +310,18 @@ def test_each_hook_has_its_time_for_itself(runtime: Runtime, bundle: Bundle, kin
     for _ in range(3):
         bundle.hook(kind, "sleep 1.2", timeout=3)
     assert runtime.run(bundle.args("true")).stderr == ""
+
+
+def test_poststop_hooks_run_once_though_a_run_and_a_delete_find_the_end(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    bundle.hook("poststop", f"sleep 0.2; echo stopped >> {place}/order").args("sleep", "1000")
+    for _ in range(3):
+        container = runtime.new_id()
+        process = runtime.start("run", "-b", bundle.path, container)
+        poll(lambda: runtime("state", container, status=None).status == 0)  # noqa: B023
+        poll(lambda: '"running"' in runtime("state", container).stdout)  # noqa: B023
+        runtime("delete", "--force", container)
+        process.communicate(timeout=PATIENCE)
+        assert (place / "order").read_text() == "stopped\n"
+        (place / "order").unlink()
