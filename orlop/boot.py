@@ -39,7 +39,7 @@ try:
         for owned in posix.stat(directory), whole:
             if owned.st_uid not in (0, posix.geteuid()) or owned.st_mode & 0o22:
                 raise ValueError
-        if start[:8] != b"orlop\0\0\6" or start[8:16] != source_hash(whole.st_size, start[20:] + head):
+        if start[:8] != b"orlop\0\0\7" or start[8:16] != source_hash(whole.st_size, start[20:] + head):
             raise ValueError
         made_from, source, groups, index, code = loads(head)
         if made_from != (root, MAGIC_NUMBER):

@@ -9,7 +9,7 @@ The launcher's way only: it starts the interpreter with orlop/boot.py, which rea
         sources
         head: marshal of ((root, magic number), (mtime, size of this file), {command: group}, place of the index, this
         code); a group is the places of its pieces, and the rows and the place of what the command imports only for a
-        config that is new to it (runtime/recall.py)
+        config that is new to it (runtime/recall.py), and of what it imports for a container in a unit of systemd's
         pieces: marshal of (rows, code) of some of the modules that a hot command imports
         index: marshal of {module: row}
         the modules' code, each marshalled by itself and read when it is imported
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     Place = tuple[int, int, bytes]
     # Name, then of its source: path below the root, is it a package, mtime in ns, size.
     Source = tuple[str, str, bool, int, int]
-    # The pieces of what a command imports, and what it may come to import: which modules, and where they are.
+    # The pieces of what a command imports, and what it may come to import, to plan first: which modules, and where.
     Later = tuple[tuple[Source, ...], Place]
-    Group = tuple[tuple[Place, ...], Later | None]
+    Group = tuple[tuple[Place, ...], tuple[Later, ...]]
 
 # Modules in C that a hot command needs, and that are not built into every interpreter.
 EXTENSIONS = ("_json",)
@@ -94,7 +94,8 @@ class PackFinder:
         self._start = start
         self._index_at = index
         self._index: dict[str, Row] | None = None
-        self._later: Later | None = None
+        self._later: list[Later] = []
+        self._planning: Later | None = None
 
     def _row(self, name: str) -> Row | None:
         if self._index is None:
@@ -122,7 +123,7 @@ class PackFinder:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return where the module is, or None if the pack does not have it as its source is now."""
-        if self._later is not None and self._make_later(name):
+        if self._make_later(name):
             return ModuleSpec(name, _Made(), origin=sys.modules[name].__file__)  # type: ignore[arg-type]
         if name in EXTENSIONS:
             return _extension(name)
@@ -148,26 +149,30 @@ class PackFinder:
         spec.cached = self._place
         return spec
 
-    def let_wait(self, later: Later | None) -> None:
-        """These modules are made when the first of them is asked for."""
-        self._later = later
+    def let_wait(self, later: tuple[Later, ...]) -> None:
+        """Of these modules, all are made when the first of them is asked for."""
+        self._later = list(later)
+        self._planning = later[0]
 
     def _make_later(self, name: str) -> bool:
-        """Make all modules that wait for the first that is asked for; says whether this one was among them."""
-        rows, place = self._later or ((), (0, 0, b""))
-        if not any(row[0] == name for row in rows):
+        """Make all modules that wait together with this one; says whether there is such a one."""
+        later = next((later for later in self._later if any(row[0] == name for row in later[0])), None)
+        if later is None:
             return False
-        self._later = None
+        self._later.remove(later)
         try:
-            codes = self._piece(place)
+            codes = self._piece(later[1])
         except (OSError, ValueError, EOFError, TypeError):
             return False
-        _make(self, rows, codes)  # type: ignore[arg-type]
+        _make(self, later[0], codes)  # type: ignore[arg-type]
         return name in sys.modules
 
     def unchanged(self) -> bool:
-        """Are the sources of the modules that wait still what the pack was made from?"""
-        return self._later is not None and (self.fresh or all(_as_packed(self.root, row) for row in self._later[0]))
+        """Do the modules that plan wait, and are their sources still what the pack was made from?"""
+        planning = self._planning
+        if planning is None or planning not in self._later:
+            return False
+        return self.fresh or all(_as_packed(self.root, row) for row in planning[0])
 
     def _forget(self) -> None:
         try:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from orlop.pack import Place, Source
 
-MAGIC = b"orlop\0\0\6"
+MAGIC = b"orlop\0\0\7"
 HOT = ("create", "delete", "exec", "kill", "run", "start", "state")
 # What plans, and checks a config: needed unless the program is remembered.
 _CONTAINER = (
@@ -30,6 +30,8 @@ _CONTAINER = (
 )
 _PROCESS = ("orlop.runtime.exec_process", "orlop.spec.load", "orlop.plan.join", "orlop.program.encode")
 PLANNING = {"create": _CONTAINER, "run": _CONTAINER, "exec": _PROCESS}
+# What a container in a unit of systemd's takes.
+_UNIT = ("orlop.cgroup.systemd_choice",)
 # What else a command comes to import in the course of things.
 MORE = {
     "delete": ("orlop.spec.json",),
@@ -99,16 +101,24 @@ def _contents(root: str) -> bytes:
     def sources(names: tuple[str, ...]) -> tuple[Source, ...]:
         return tuple((name, *rows[name]) for name in names)
 
+    placed: dict[tuple[str, ...], Place] = {}
+
+    def together(names: tuple[str, ...]) -> Place:
+        if names not in placed:
+            placed[names] = put(tuple(codes[name] for name in names))
+        return placed[names]
+
     groups = {}
     listed = {}
     for command in HOT:
         first = tuple(_order(_roots(command), needs))
         planning = tuple(_order(PLANNING.get(command, ()), needs))
-        then = tuple(name for name in planning if name not in first)
-        later = (sources(then), put(tuple(codes[name] for name in then))) if then else None
+        unit = tuple(_order(_UNIT, needs))
+        then = [tuple(name for name in names if name not in first) for names in (planning, unit)]
+        later = tuple((sources(names), together(names)) for names in then)
         pieces = [(sources(names), tuple(codes[name] for name in names)) for names in _pieces(first, codes)]
         groups[command] = (tuple(put(piece) for piece in pieces), later)
-        listed[command] = _listed(rows[name] for name in ("orlop.pack", *first, *planning))
+        listed[command] = _listed(rows[name] for name in dict.fromkeys(("orlop.pack", *first, *planning, *unit)))
     index = put({name: (*row, *put(codes[name])) for name, row in rows.items()})
     head = dumps(((root, MAGIC_NUMBER), rows["orlop.pack"][2:], groups, index, dumps(codes["orlop.pack"])))
     table = _number(len(listed))

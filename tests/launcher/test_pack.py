@@ -61,6 +61,21 @@ def test_a_module_that_has_been_removed_is_not_found_in_the_pack(tree: Tree, com
     assert "No module named 'orlop.cli.other'" in done.stderr
 
 
+def test_what_a_unit_of_systemds_takes_is_made_at_once_when_the_first_module_of_it_is_asked_for(tree: Tree) -> None:
+    cgroup = tree.package / "cgroup"
+    cgroup.mkdir()
+    (cgroup / "__init__.py").touch()
+    (cgroup / "bus.py").write_text("WORD = 'bus'\n")
+    (cgroup / "systemd_choice.py").write_text("from orlop.cgroup.bus import WORD\n")
+    main = tree.package / "cli" / "main.py"
+    text = main.read_text().replace('WORD_MODULE = "orlop.cli.other"', 'WORD_MODULE = "orlop.cgroup.bus"')
+    main.write_text(text.replace("    descriptors = {}", "    import orlop.cgroup.systemd_choice\n    descriptors = {}"))
+    assert [tree.run("state")["cached"] for _ in range(2)] == ["SourceFileLoader", "NoneType"]
+    assert tree.run("list")["cached"] == "PackLoader"
+    (cgroup / "bus.py").write_text("WORD = 'other'\n")
+    assert [tree.run("state")["cached"] for _ in range(3)] == ["SourceFileLoader", "SourceFileLoader", "NoneType"]
+
+
 @pytest.mark.parametrize("at", range(28))
 def test_a_pack_that_is_damaged_at_its_start_is_not_used(at: int, tree: Tree) -> None:
     tree.run()
