@@ -69,7 +69,8 @@ def test_what_a_unit_of_systemds_takes_is_made_at_once_when_the_first_module_of_
     (cgroup / "systemd_choice.py").write_text("from orlop.cgroup.bus import WORD\n")
     main = tree.package / "cli" / "main.py"
     text = main.read_text().replace('WORD_MODULE = "orlop.cli.other"', 'WORD_MODULE = "orlop.cgroup.bus"')
-    main.write_text(text.replace("    descriptors = {}", "    import orlop.cgroup.systemd_choice\n    descriptors = {}"))
+    begin = "    descriptors = {}"
+    main.write_text(text.replace(begin, f"    import orlop.cgroup.systemd_choice\n{begin}"))
     assert [tree.run("state")["cached"] for _ in range(2)] == ["SourceFileLoader", "NoneType"]
     assert tree.run("list")["cached"] == "PackLoader"
     (cgroup / "bus.py").write_text("WORD = 'other'\n")
