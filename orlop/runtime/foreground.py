@@ -3,7 +3,7 @@
 Every signal is blocked and fetched (sigwaitinfo(2), or a wakeup descriptor beside a terminal), so none is lost
 between the start of the process and the wait for it.  Those that ask to stop (Ctrl-C, SIGTERM) end the wait for it
 where it does not come, and what was made is undone: at once where the container's hooks run, else when nothing was
-heard for a while, as a system call hangs.
+heard for a while, as a system call hangs.  So do those that come when the process has ended, for its poststop hooks.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Foreground:
         self._orphans = orphans
         self._waiting = False
         self._stop = 0
+        self._over = False
         self._held: Terminal | None = None
         self._pipe = (-1, -1)
         if terminal:
@@ -131,7 +132,8 @@ class Foreground:
         self._held = Terminal(master)
 
     def close(self) -> None:
-        """Give the caller's terminal and signals back as they were."""
+        """Give the caller's terminal and signals back as they were; those that came for a process that has ended are
+        dropped."""
         if self._held is not None:
             self._held.restore()
         if self._terminal:
@@ -141,12 +143,20 @@ class Foreground:
         for number, handler in self._handlers.items():
             _signal.signal(number, handler)
         if not self._terminal:
+            if self._over:
+                _drop()
             _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
 
     def wait(self, pid: int) -> int:
-        """Wait for the process to end; its status as a shell tells it: the exit code, or 128 plus the signal."""
-        if self._held is not None:
-            return self._wait_with_terminal(pid, self._held)
+        """Wait for the process to end; its status as a shell tells it: the exit code, or 128 plus the signal.  Signals
+        that ask to stop are for what comes afterwards then."""
+        status = self._wait(pid) if self._held is None else self._wait_with_terminal(pid, self._held)
+        self._over, self._stop = True, 0
+        if not self._terminal:
+            _drop()
+        return status
+
+    def _wait(self, pid: int) -> int:
         while True:
             status = self._reap(pid)
             if status is not None:
@@ -195,6 +205,11 @@ class Foreground:
         """A handler beside a terminal, so that the wakeup descriptor is written to."""
         if number in _STOPPING:
             self._stop = number
+
+
+def _drop() -> None:
+    while came := _signal.sigpending().intersection(_CAUGHT):
+        _signal.sigwaitinfo(came)
 
 
 def _forward(pid: int, number: int) -> None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import time
 
 from orlop import system as os
 from orlop.errors import HookError, OrlopError
 from orlop.executor.link import SIGNALS, nothing_else
-from orlop.runtime.waiting import reap
+from orlop.runtime.waiting import end, reap
 from orlop.spec.json import dump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.runtime.waiting import Steps
     from orlop.spec.types import Hook, Spec
-
-_SIGKILL = 9
 
 
 def run_hooks(spec: Spec, kind: str, state: dict[str, object]) -> Steps[None]:
@@ -82,14 +79,10 @@ def _end(pid: int, timeout: int | None) -> Steps[int | None]:
     finally:
         os.close(pidfd)
         if not ended:
-            try:
-                os.kill(pid, _SIGKILL)
-            except OSError as error:
-                if error.errno != errno.ESRCH:
-                    raise
-        status = reap(pid)
+            end(pid)
     if not ended:
         return None
+    status = reap(pid)
     if status is None:
         raise OrlopError("a hook was reaped by another part of this program, so nobody knows how it ended")
     return os.waitstatus_to_exitcode(status)

@@ -13,7 +13,7 @@ from orlop.errors import OrlopError
 from orlop.executor.link import Executor
 from orlop.plan import events
 from orlop.plan.listener import take_program
-from orlop.runtime.waiting import reap
+from orlop.runtime.waiting import end
 from orlop.spec.json import dump
 from orlop.version import SPEC_VERSION
 
@@ -86,4 +86,4 @@ def _take(pid: int, number: int) -> Steps[int]:
         raise OrlopError("the helper process that takes the seccomp listener was killed")
     finally:
         helper.close()
-        reap(helper.pid)
+        end(helper.pid)

@@ -54,7 +54,7 @@ def run(container_id: str, options: Options) -> int:
             return status
         finally:
             launch.close_terminal()
-            drive(_end(creation, options))
+            drive(_end(creation, options), foreground.readable)
     finally:
         foreground.close()
         if destination is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -310,6 +311,33 @@ def test_each_hook_has_its_time_for_itself(runtime: Runtime, bundle: Bundle, kin
     for _ in range(3):
         bundle.hook(kind, "sleep 1.2", timeout=3)
     assert runtime.run(bundle.args("true")).stderr == ""
+
+
+def test_a_signal_that_comes_when_the_container_has_ended_does_not_change_its_status(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    os.mkfifo(place / "here")
+    os.mkfifo(place / "go")
+    bundle.hook("poststop", f"echo > {place}/here; read word < {place}/go").args("sh", "-c", "exit 3")
+    process = runtime.start("run", "-b", bundle.path, runtime.new_id())
+    (place / "here").read_text()
+    process.send_signal(signal.SIGUSR1)
+    (place / "go").write_text("go\n")
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 3
+
+
+def test_a_run_can_be_stopped_while_a_poststop_hook_hangs(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    os.mkfifo(place / "here")
+    bundle.hook("poststop", f"echo > {place}/here; exec sleep 1000").args("true")
+    process = runtime.start("run", "-b", bundle.path, runtime.new_id())
+    (place / "here").read_text()
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.communicate(timeout=PATIENCE)
+        assert process.returncode == 128 + signal.SIGTERM
+    finally:
+        process.kill()
 
 
 def test_poststop_hooks_run_once_though_a_run_and_a_delete_find_the_end(
