@@ -9,6 +9,7 @@ from orlop import system as os
 from orlop.runtime.sending import Dialled
 
 _NAME = b"/dev/pts/ptmx"
+_PIPE_BUF = 4096
 
 
 class ConsoleSocket(Dialled):
@@ -73,25 +74,33 @@ class Terminal:
 
 
 class Copier:
-    """Copies between the caller's standard streams and a master, as far as each can take it."""
+    """Copies between the caller's standard streams and a master, as far as each can take it.
+
+    The caller's may have been made not to block by whoever shares them.  An output that nobody takes any more is no
+    reason for the container to end: what it writes is lost then.
+    """
 
     def __init__(self, master: int) -> None:
         self.master = master
         self.pending = b""
+        self.unwritten = b""
         self.input_open = True
         os.set_blocking(master, False)
 
     def register(self, poll: select.poll) -> None:
         """What there is to wait for at this moment."""
-        poll.register(self.master, select.POLLIN | (select.POLLOUT if self.pending else 0))
+        events = (select.POLLOUT if self.pending else 0) | (0 if self.unwritten else select.POLLIN)
+        if events:
+            poll.register(self.master, events)
         if self.input_open and not self.pending:
             poll.register(0, select.POLLIN)
+        if self.unwritten:
+            poll.register(1, select.POLLOUT)
 
     def copy(self, ready: dict[int, int]) -> bool:
         """Copy what can be copied; False when the container has closed its side."""
         if self.input_open and not self.pending and ready.get(0):
-            self.pending = os.read(0, 65536)
-            self.input_open = bool(self.pending)
+            self._input()
         if self.pending:
             try:
                 self.pending = self.pending[os.write(self.master, self.pending) :]
@@ -99,28 +108,53 @@ class Copier:
                 pass
             except OSError:
                 self.pending = b""
+        if self.unwritten:
+            if ready.get(1):
+                self._write()
+            return True
         return self._output() if ready.get(self.master, 0) & ~select.POLLOUT else True
+
+    def _input(self) -> None:
+        try:
+            self.pending = os.read(0, 65536)
+        except BlockingIOError:  # somebody else has read it
+            return
+        except OSError:
+            pass
+        self.input_open = bool(self.pending)
 
     def _output(self) -> bool:
         try:
-            data = os.read(self.master, 65536)
+            self.unwritten = os.read(self.master, 65536)
         except BlockingIOError:
             return True
         except OSError as error:
             if error.errno == errno.EIO:  # the last slave is closed
                 return False
             raise
-        view = memoryview(data)
-        while view:
-            view = view[os.write(1, view) :]
-        return bool(data)
+        return bool(self.unwritten)
+
+    def _write(self) -> None:
+        """Write no more at a time than a pipe that can be written to takes without blocking (pipe(7))."""
+        try:
+            self.unwritten = self.unwritten[os.write(1, self.unwritten[:_PIPE_BUF]) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.unwritten = b""
 
     def drain(self) -> None:
         """What the container wrote before it ended."""
-        while self._ready() and self._output():
-            pass
+        while True:
+            while self.unwritten:
+                _poll(1, select.POLLOUT, None)
+                self._write()
+            if not _poll(self.master, select.POLLIN, 0) & select.POLLIN or not self._output():
+                return
 
-    def _ready(self) -> bool:
-        poll = select.poll()
-        poll.register(self.master, select.POLLIN)
-        return any(mask & select.POLLIN for _, mask in poll.poll(0))
+
+def _poll(fd: int, events: int, timeout: int | None) -> int:
+    """Wait for a descriptor, for so many milliseconds; what there is of it."""
+    poll = select.poll()
+    poll.register(fd, events)
+    return dict(poll.poll(timeout)).get(fd, 0)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import subprocess
 import termios
 from pathlib import Path
 
 import pytest
 
 from tests.system.bundles import Bundle
-from tests.system.command import Runtime, error_line, wait
+from tests.system.command import PATIENCE, Runtime, error_line, wait
 from tests.system.terminals import console_socket, read_rest, read_until, seat
 
 pytestmark = pytest.mark.usefixtures("clean_host")
@@ -235,3 +237,45 @@ def test_a_stopped_terminal_container_hangs_up_its_master(runtime: Runtime, bund
             wait(pidfd)
         assert read_rest(master) == ""
         os.close(master)
+
+
+def test_a_run_whose_output_nobody_reads_any_more_goes_on(runtime: Runtime, bundle: Bundle) -> None:
+    """As below `head`: it is no reason to kill the container."""
+    bundle.set("process.terminal", True).args("sh", "-c", "seq 1 20000; exit 7")
+    read, write = os.pipe()
+    os.close(read)
+    words = runtime.command("run", "-b", bundle.path, runtime.new_id())
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=write, stderr=subprocess.PIPE, text=True) as process:
+        os.close(write)
+        _, told = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, told) == (7, "")
+
+
+def test_a_run_writes_all_to_an_output_that_does_not_block(runtime: Runtime, bundle: Bundle) -> None:
+    """A caller that shares a pipe or terminal with it may have set that: node does."""
+    bundle.set("process.terminal", True).args("sh", "-c", "seq 1 20000; exit 7")
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    words = runtime.command("run", "-b", bundle.path, runtime.new_id())
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=write, stderr=subprocess.PIPE, text=True) as process:
+        os.close(write)
+        with open(read) as output:
+            assert output.read().split() == [str(number) for number in range(1, 20001)]
+        _, told = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, told) == (7, "")
+
+
+def test_a_run_waits_for_an_input_that_does_not_block(runtime: Runtime, bundle: Bundle) -> None:
+    bundle.set("process.terminal", True).args("sh", "-c", "stty raw; echo ready; head -c 3; exit 7")
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    words = runtime.command("run", "-b", bundle.path, runtime.new_id())
+    with subprocess.Popen(words, stdin=read, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        os.close(read)
+        assert process.stdout is not None
+        read_until(process.stdout.fileno(), "ready")
+        os.write(write, b"abc")
+        out, told = process.communicate(timeout=PATIENCE)
+        os.close(write)
+    assert (process.returncode, told, b"abc" in out) == (7, b"", True)
