@@ -4,7 +4,7 @@ executor, spawned by the supervisor            the container's first process
 unshare(those that may come before the rest), while the supervisor makes the cgroup
 open what only the host can see
 setns to the namespaces given by path
-clone3(new namespaces, into the cgroup) ─────▶ write "0" to the v1 cgroups' task files
+clone3(new namespaces, into the cgroup) ─────▶ write "0" to the v1 cgroups' task files; setns(cgroup)
 event PID; exit                                open bind sources while still the host's user
                                                wait for the id maps, become the mapped root
 """
@@ -40,6 +40,7 @@ FLAGS = {
 }
 WAIT_BUFFER = 8
 _FIRST = ("network", "ipc", "uts")
+_CGROUP_NAMESPACE = "the cgroup namespace"  # among what is opened, which else are paths
 
 STAMPS_SIZE = 8 * MAX_OPS
 
@@ -106,8 +107,11 @@ def open_cgroup(c: Construction) -> None:
         c.opened[path] = b.get("openat", linux.AT_FDCWD, path, linux.O_WRONLY | linux.O_CLOEXEC, 0)
     if entry.directory is None:
         return
-    flags = linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC
-    c.opened[entry.directory] = b.get("openat", linux.AT_FDCWD, entry.directory, flags, 0)
+    if c.joins("cgroup") and not _joins_cgroup_late(c):
+        write_file(b, f"{entry.directory}/cgroup.procs", "0")  # and the clone inherits it
+    else:
+        flags = linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC
+        c.opened[entry.directory] = b.get("openat", linux.AT_FDCWD, entry.directory, flags, 0)
     if entry.device_program:
         _attach_device_filter(c, entry.directory, entry.device_program)
 
@@ -141,6 +145,9 @@ def join_namespaces(c: Construction) -> None:
     b.do("prctl", linux.PR_SET_DUMPABLE, 0, 0, 0, 0)  # CVE-2016-9962
     later: list[tuple[str, Register]] = []
     for kind, handle in zip(joined, handles, strict=True):
+        if kind == "cgroup" and _joins_cgroup_late(c):
+            c.opened[_CGROUP_NAMESPACE] = handle
+            continue
         b.purpose(_field(c, kind), f'unable to join the {kind} namespace "{c.joins(kind)}"', _WRONG_TYPE)
         if c.joins("user") and JOIN_ORDER.index(kind) < JOIN_ORDER.index("user"):
             _join_now_or_later(c, kind, handle)
@@ -150,6 +157,13 @@ def join_namespaces(c: Construction) -> None:
         b.close(handle)
         if kind == "user":
             _join_the_rest(c, later)
+
+
+def _joins_cgroup_late(c: Construction) -> bool:
+    """Is the cgroup namespace joined after the clone?  Where that is a boundary of delegation, the kernel lets nobody
+    inside move to a cgroup from outside (cgroups(7), nsdelegate).  In a user namespace it could be too late: then the
+    executor moves before it joins."""
+    return c.joins("cgroup") is not None and "user" not in c.namespaces
 
 
 def _join_now_or_later(c: Construction, kind: str, handle: Register) -> None:
@@ -227,10 +241,10 @@ def clone(c: Construction) -> None:
 def clone_process(c: Construction, flags: int) -> None:
     """Clone a child of the supervisor into the cgroup; it goes on, the executor tells its pid and ends."""
     b = c.b
-    directory = c.request.cgroup.directory
-    args = b.clone_args(flags | linux.CLONE_PARENT | (linux.CLONE_INTO_CGROUP if directory else 0), 0)
-    if directory:
-        b.store(args + CLONE_ARGS_CGROUP, 8, c.opened[directory])
+    cgroup = c.opened.pop(c.request.cgroup.directory or "", None)
+    args = b.clone_args(flags | linux.CLONE_PARENT | (linux.CLONE_INTO_CGROUP if cgroup else 0), 0)
+    if cgroup:
+        b.store(args + CLONE_ARGS_CGROUP, 8, cgroup)
     parent, child = Label(), Label()
     pid = b.get("clone3", args, linux.CLONE_ARGS_SIZE, on={WHEN_NOT_ZERO: parent})
     b.jump(child)
@@ -239,8 +253,8 @@ def clone_process(c: Construction, flags: int) -> None:
     b.do("exit_group", 0)
     b.place(child)
     b.free(pid)
-    if directory:
-        b.close(c.opened.pop(directory))
+    if cgroup:
+        b.close(cgroup)
 
 
 _CLONE_HINTS = {
@@ -252,9 +266,14 @@ _CLONE_HINTS = {
 
 
 def join_cgroup(c: Construction) -> None:
-    """Into the cgroup; the new cgroup namespace, whose root that is, comes after."""
+    """Into the cgroup; the cgroup namespace comes after, a new one because the cgroup is its root."""
     write_tasks(c)
-    if c.creates("cgroup"):
+    if _CGROUP_NAMESPACE in c.opened:
+        handle = c.opened.pop(_CGROUP_NAMESPACE)
+        c.b.purpose(_field(c, "cgroup"), f'unable to join the cgroup namespace "{c.joins("cgroup")}"', _WRONG_TYPE)
+        c.b.do("setns", handle, linux.CLONE_NEWCGROUP)
+        c.b.close(handle)
+    elif c.creates("cgroup"):
         c.b.purpose(_field(c, "cgroup"), "unable to make a cgroup namespace")
         c.b.do("unshare", linux.CLONE_NEWCGROUP)
 

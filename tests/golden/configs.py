@@ -196,6 +196,18 @@ CASES: dict[str, Case] = {
         "network and ipc of another container, by path",
         base({"type": "network", "path": "/run/netns/blue"}, {"type": "ipc", "path": "/proc/1234/ns/ipc"}, "pid"),
     ),
+    "namespaces-joined-cgroup": Case(
+        "a cgroup namespace is joined after the clone into the cgroup, which may be outside of it",
+        base({"type": "cgroup", "path": "/proc/1234/ns/cgroup"}, "pid"),
+        facts=Facts(unified=True),
+        request=ask(cgroup=CgroupEntry(directory=f"/sys/fs/cgroup/{ID}")),
+    ),
+    "namespaces-joined-cgroup-user": Case(
+        "a cgroup namespace beside a new user namespace: joined before the clone, and the executor moves before that",
+        base({"type": "cgroup", "path": "/proc/1234/ns/cgroup"}, "user", linux=USER),
+        facts=Facts(unified=True),
+        request=ask(cgroup=CgroupEntry(directory=f"/sys/fs/cgroup/{ID}")),
+    ),
     "namespaces-joined-user": Case(
         "a user namespace by path, and a new pid namespace that it owns",
         base({"type": "user", "path": "/proc/1234/ns/user"}, "pid"),
