@@ -26,7 +26,7 @@ from orlop.cgroup.v2 import CgroupV2
 from orlop.errors import CgroupError, ConfigError, OrlopError, Problem
 from orlop.host import ahead
 from orlop.host.dbus import BusError, CallError, SilentError
-from orlop.host.systemd import knock
+from orlop.host.systemd import forgotten, knock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,6 +142,9 @@ class Unit:
 
     def stop(self) -> None:
         """Stop it and forget it; one that is gone is fine.  Blocks until it is.  Raises CgroupError."""
+        if self._forgotten():
+            self.started = False
+            return
         try:
             manager = self.manager
         except BusError:
@@ -155,8 +158,11 @@ class Unit:
             raise self._refused("stop", error) from None
         finally:
             self.started = False
-        if there:
+        if there and not self._forgotten():
             self._forget(manager)
+
+    def _forgotten(self) -> bool:
+        return not self.is_slice() and forgotten(self.name)
 
     def _forget(self, manager: Manager) -> None:
         try:

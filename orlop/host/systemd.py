@@ -172,6 +172,15 @@ def is_users() -> bool:
         return os.geteuid() != 0
 
 
+def forgotten(unit: str) -> bool:
+    """Is this transient unit surely none of the host's systemd's any more?
+
+    It has a file for each that it knows (systemd.unit(5), "Unit File Load Path"), and to look takes it no time.
+    """
+    files = f"{RUN}/systemd/transient"
+    return not is_users() and os.path.isdir(files) and not os.path.exists(f"{files}/{unit}")
+
+
 def knock() -> Bus | None:
     """Ask the host's systemd to let us in, without waiting until it has, which takes a millisecond: for `connect`.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from orlop.cgroup import choose, devices
 from orlop.cgroup.fields import writes
-from orlop.cgroup.systemd import SystemdV1, SystemdV2, expand, unit_of
+from orlop.cgroup.systemd import SystemdV1, SystemdV2, Unit, expand, unit_of
 from orlop.cgroup.systemd_annotations import annotated, parse
 from orlop.cgroup.systemd_properties import INFINITY, asker, device_properties, properties, rounded, unset
 from orlop.errors import CgroupError, ConfigError, OrlopError
@@ -18,6 +19,7 @@ from orlop.host.cgroups import Hierarchy, Layout
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.host.dbus_wire import Value
+    from orlop.host.systemd import Manager
 
 V2 = Layout([Hierarchy("/s", ("cpu",), version=2, own="/user/me.scope")])
 HYBRID = Layout(
@@ -256,3 +258,54 @@ def test_annotations_are_properties_and_seconds_are_microseconds() -> None:
 def test_an_annotation_that_is_no_property_is_refused(name: str, value: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         annotated({f"org.systemd.property.{name}": value})
+
+
+class Asked:
+    """A systemd that notes what it is asked for, and removes the file of a unit that it stops, unless that `fails`."""
+
+    def __init__(self, files: Path, *, fails: bool = False) -> None:
+        self.files = files
+        self.fails = fails
+        self.calls: list[str] = []
+
+    def stop(self, unit: str) -> bool:
+        self.calls.append("stop")
+        if not self.fails:
+            (self.files / unit).unlink()
+        return True
+
+    def forget(self, unit: str) -> None:
+        self.calls.append("forget")
+
+
+@pytest.fixture
+def files(host: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where systemd has its files of transient units; there is one of box.scope."""
+    monkeypatch.setattr(systemd, "RUN", str(tmp_path))
+    made = tmp_path / "systemd/transient"
+    made.mkdir(parents=True)
+    (made / "box.scope").touch()
+    return made
+
+
+@pytest.mark.parametrize(("fails", "calls"), [(False, ["stop"]), (True, ["stop", "forget"])])
+def test_a_unit_is_stopped_and_forgotten_where_it_has_failed(files: Path, *, fails: bool, calls: list[str]) -> None:
+    asked = Asked(files, fails=fails)
+    Unit("box.scope", lambda knocked: cast("Manager", asked)).stop()
+    assert asked.calls == calls
+
+
+def test_nobody_is_asked_to_stop_a_unit_that_is_gone(files: Path) -> None:
+    asked = Asked(files)
+    Unit("gone.scope", lambda knocked: cast("Manager", asked)).stop()
+    assert asked.calls == []
+
+
+@pytest.mark.parametrize("name", ["box.scope", "gone.slice"])
+def test_who_is_to_stop_a_unit_is_asked_where_its_file_would_tell_nothing(files: Path, name: str) -> None:
+    (files / "box.scope").unlink()
+    if name == "box.scope":
+        files.rmdir()
+    asked = Asked(files, fails=True)
+    Unit(name, lambda knocked: cast("Manager", asked)).stop()
+    assert asked.calls == ["stop", "forget"]
