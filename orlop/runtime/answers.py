@@ -109,7 +109,7 @@ def _copy_up(launch: Launch, event: Event) -> None:
     launch.answer()
 
 
-def _cloned(launch: Launch, event: Event) -> None:
+def _cloned(launch: Launch, event: Event) -> Steps[None] | None:
     pid = event.value
     if pid != launch.spawned:
         if launch.pid:  # it will be signalled, as whoever we are: it is not believed twice
@@ -122,12 +122,15 @@ def _cloned(launch: Launch, event: Event) -> None:
         if launch.monitor is None:
             reap(launch.spawned)
         launch.spawned = 0
-    if _waits_for_maps(launch, pid):
-        from orlop.runtime.idmap import write_maps
+    return _map_users(launch, pid) if _waits_for_maps(launch, pid) else None
 
-        linux = launch.spec.get("linux") or {}
-        write_maps(pid, linux.get("uidMappings") or [], linux.get("gidMappings") or [])
-        launch.answer()
+
+def _map_users(launch: Launch, pid: int) -> Steps[None]:
+    from orlop.runtime.idmap import write_maps
+
+    linux = launch.spec.get("linux") or {}
+    yield from write_maps(pid, linux.get("uidMappings") or [], linux.get("gidMappings") or [])
+    launch.answer()
 
 
 def _waits_for_maps(launch: Launch, pid: int) -> bool:

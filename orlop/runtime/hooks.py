@@ -7,7 +7,7 @@ import time
 from orlop import system as os
 from orlop.errors import HookError, OrlopError
 from orlop.executor.link import SIGNALS, nothing_else
-from orlop.runtime.waiting import end, reap
+from orlop.runtime.waiting import ends, reap
 from orlop.spec.json import dump
 
 TYPE_CHECKING = False
@@ -72,15 +72,7 @@ def _run(kind: str, index: int, hook: Hook, state: bytes) -> Steps[None]:
 
 def _end(pid: int, timeout: int | None) -> Steps[int | None]:
     """The exit code of a hook; None when it was killed because its time was over."""
-    pidfd = os.pidfd_open(pid)
-    ended = False
-    try:
-        ended = yield (pidfd, None if timeout is None else time.monotonic() + timeout)
-    finally:
-        os.close(pidfd)
-        if not ended:
-            end(pid)
-    if not ended:
+    if not (yield from ends(pid, None if timeout is None else time.monotonic() + timeout)):
         return None
     status = reap(pid)
     if status is None:

@@ -8,7 +8,7 @@ from orlop import system as os
 from orlop.errors import KernelError, OrlopError
 from orlop.executor.link import Executor, nothing_else
 from orlop.host.probe import read_text
-from orlop.runtime.waiting import end, reap
+from orlop.runtime.waiting import end, ends, reap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def user_namespace(uids: list[IDMapping], gids: list[IDMapping]) -> Steps[int]:
     """A descriptor of a new user namespace with these maps.  A short-lived process makes it."""
     from orlop.plan.idmap import namespace_program
 
-    def mapped(pid: int) -> int:
-        write_maps(pid, uids, gids)
+    def mapped(pid: int) -> Steps[int]:
+        yield from write_maps(pid, uids, gids)
         return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
     return (yield from _in_a_helper(namespace_program(os.uname().machine), (), mapped))
@@ -105,12 +105,17 @@ def mount_inside(spec: Spec, rootfs: str, index: int, namespace: int, pid: int) 
     place = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     try:
         program = mount_program(spec, Facts(architecture=os.uname().machine), rootfs, index)
-        yield from _in_a_helper(program, ((namespace, 4), (place, 5)), lambda _: None)
+        yield from _in_a_helper(program, ((namespace, 4), (place, 5)), _done)
     finally:
         os.close(place)
 
 
-def _read(pid: int) -> tuple[list[IDMapping], list[IDMapping]]:
+def _done(_pid: int) -> Steps[None]:
+    yield from ()
+
+
+def _read(pid: int) -> Steps[tuple[list[IDMapping], list[IDMapping]]]:
+    yield from ()
     return _rows(f"/proc/{pid}/uid_map"), _rows(f"/proc/{pid}/gid_map")
 
 
@@ -119,7 +124,7 @@ def _rows(path: str) -> list[IDMapping]:
     return [{"containerID": inside, "hostID": outside, "size": size} for inside, outside, size in lines]
 
 
-def _in_a_helper(program: Program, inherit: tuple[tuple[int, int], ...], use: Callable[[int], T]) -> Steps[T]:
+def _in_a_helper(program: Program, inherit: tuple[tuple[int, int], ...], use: Callable[[int], Steps[T]]) -> Steps[T]:
     """Run a program that waits once it is where it is to be, and use its process."""
     from orlop.plan import events
 
@@ -128,7 +133,7 @@ def _in_a_helper(program: Program, inherit: tuple[tuple[int, int], ...], use: Ca
         yield (helper.socket.fileno(), None)
         event = helper.receive()
         if event is not None and event.kind == events.PID:
-            return use(helper.pid)
+            return (yield from use(helper.pid))
         if event is not None:
             from orlop.runtime.failure import failure
 
@@ -139,17 +144,17 @@ def _in_a_helper(program: Program, inherit: tuple[tuple[int, int], ...], use: Ca
         end(helper.pid)  # it has nothing left to do, or hangs in a system call
 
 
-def write_maps(pid: int, uids: list[IDMapping], gids: list[IDMapping]) -> None:
-    """Give the user namespace of a process its maps.  Blocks for newuidmap and newgidmap, where they are needed.
+def write_maps(pid: int, uids: list[IDMapping], gids: list[IDMapping]) -> Steps[None]:
+    """Give the user namespace of a process its maps.  Waits for newuidmap and newgidmap, where they are needed.
 
     Root writes any map; another may write one line that maps its own id, and asks the setuid helpers for more.
     """
     if os.geteuid() != 0 and not _own_only(uids, os.geteuid()):
-        _helper("newuidmap", pid, uids)
+        yield from _helper("newuidmap", pid, uids)
     else:
         _write(pid, "uid_map", _lines(uids), "linux.uidMappings")
     if os.geteuid() != 0 and not _own_only(gids, os.getegid()):
-        _helper("newgidmap", pid, gids)
+        yield from _helper("newgidmap", pid, gids)
         return
     if os.geteuid() != 0:
         _write(pid, "setgroups", "deny", "linux.gidMappings")
@@ -186,13 +191,14 @@ def _write(pid: int, name: str, text: str, field: str) -> None:
         ) from None
 
 
-def _helper(name: str, pid: int, rows: list[IDMapping]) -> None:
+def _helper(name: str, pid: int, rows: list[IDMapping]) -> Steps[None]:
     words = [str(value) for row in rows for value in (row["containerID"], row["hostID"], row["size"])]
     for directory in os.get_exec_path():
         path = f"{directory}/{name}"
         if os.access(path, os.X_OK):
             argv = [name, str(pid), *words]
             child = os.posix_spawn(path, argv, os.environment, file_actions=nothing_else())
+            yield from ends(child)
             status = reap(child)
             if status is None:
                 raise OrlopError(f"{name} was reaped by another part of this program, so nobody knows how it ended")

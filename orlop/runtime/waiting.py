@@ -149,6 +149,23 @@ def _restarts(number: int) -> bool:
     return restarts(number)
 
 
+def ends(pid: int, deadline: float | None = None) -> Steps[bool]:
+    """Wait for a child of ours to end, and tell whether it has by the deadline.  One that has not is killed, and one
+    whose wait is interrupted."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True  # another part of this program has reaped it
+    ended = False
+    try:
+        ended = yield (pidfd, deadline)
+    finally:
+        os.close(pidfd)
+        if not ended:
+            end(pid)
+    return ended
+
+
 def end(pid: int) -> None:
     """Kill a child of ours and take its status; one that cannot die, in a file system that does not answer, is left
     behind.  Blocks for two seconds at most."""

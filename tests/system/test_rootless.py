@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -91,24 +92,44 @@ def test_the_agent_of_a_users_seccomp_filter_is_asked(user: Call, home: Path) ->
         assert served.seen == [MKDIR]
 
 
-def test_a_helper_for_id_maps_gets_only_the_standard_streams(runtime: Runtime, user: Call, home: Path) -> None:
+def with_newuidmap(runtime: Runtime, home: Path, script: str) -> list[str]:
+    """A `run` of the user's that needs newuidmap, which is this shell script."""
     if not runtime.is_orlop:
-        pytest.skip("runc passes on what it was given")
+        pytest.skip("runc does otherwise")
     change(home, uidMappings=[{"containerID": 0, "hostID": 100000, "size": 2}])
     helper = home / "newuidmap"
-    helper.write_text(f"#!/bin/sh\necho /proc/self/fd/* > {home}/seen\nexit 7\n")
+    helper.write_text(f"#!/bin/sh\n{script}\n")
     helper.chmod(0o755)
-    with (home / "config.json").open() as file, pytest.MonkeyPatch.context() as patch:
-        os.set_inheritable(file.fileno(), True)
-        patch.setenv("PATH", f"{home}:{os.environ['PATH']}")
-        become = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
-        words = [*become, *runtime.argv, "--root", str(home / "state"), "run", "one"]
-        done = subprocess.run(
-            words, cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, pass_fds=[file.fileno()]
-        )
-        assert done.returncode == 1 and "newuidmap failed with status 7" in done.stderr
-        seen = {int(path.rpartition("/")[2]) for path in (home / "seen").read_text().split()}
-        assert {0, 1, 2} <= seen and file.fileno() not in seen
+    become = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+    words = [*become, *runtime.argv, "--root", str(home / "state"), "run", "-b", str(home), "one"]
+    return ["env", f"PATH={home}:{os.environ['PATH']}", *words]
+
+
+@pytest.mark.usefixtures("user")
+def test_a_helper_for_id_maps_gets_only_the_standard_streams(runtime: Runtime, home: Path) -> None:
+    words = with_newuidmap(runtime, home, f"echo /proc/self/fd/* > {home}/seen; exit 7")
+    with (home / "config.json").open() as file:
+        given = [file.fileno()]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, pass_fds=given)
+    assert done.returncode == 1 and "newuidmap failed with status 7" in done.stderr
+    seen = {int(path.rpartition("/")[2]) for path in (home / "seen").read_text().split()}
+    assert {0, 1, 2} <= seen and not seen & set(given)
+
+
+@pytest.mark.usefixtures("user")
+def test_a_run_can_be_stopped_while_a_helper_for_id_maps_hangs(runtime: Runtime, home: Path) -> None:
+    """It asks who may have which ids, and who knows may be a server that does not answer."""
+    os.mkfifo(home / "here")
+    os.chown(home / "here", USER, USER)
+    words = with_newuidmap(runtime, home, f"echo > {home}/here; exec sleep 1000")
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        (home / "here").read_text()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("namespace", [True, False], ids=["with a cgroup namespace", "without one"])
