@@ -14,6 +14,7 @@ from orlop.cgroup.stats.final import final
 from orlop.errors import OrlopError
 from orlop.host import kernel_log
 from orlop.host.probe import read_text
+from orlop.runtime.handover import made_anew
 from orlop.spec.json import dump, parse
 
 TYPE_CHECKING = False
@@ -240,8 +241,7 @@ class Destination:
 
     def _write(self, data: bytes) -> None:
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(self._aside, flags, 0o644)
+            descriptor = made_anew(self._aside, 0o644)
             try:
                 while data:
                     data = data[os.write(descriptor, data) :]

@@ -268,30 +268,34 @@ class Creation:
             write_pid_file(self.options.pid_file, pid)
 
     def undo(self) -> Steps[None]:
-        """Leave nothing behind: process, cgroup, state; then poststop hooks, whose failures are only told."""
+        """Leave nothing behind: process, cgroup, state; then poststop hooks.  What fails of it is only told."""
         self.tell_times()
         if self.console is not None:
             self.console.close()
-        try:
-            if self.launch is not None:
-                self.launch.abandon()
-                if self.placed and self.cgroup.paths:  # before that the cgroup may be another container's
-                    self.cgroup.kill()
-                    self.cgroup.delete()  # which waits for what is dying
-        except OrlopError as error:
-            self.options.log("warning", str(error))
-        self.cgroup.undo()
-        if self.record.intel_rdt_made:
-            from orlop.host.resctrl import remove
-
-            remove(self.record.intel_rdt_made)
-        self.store.remove()
+        for step in (self._end, self.cgroup.undo, self._remove_groups, self.store.remove):
+            try:
+                step()
+            except (OrlopError, OSError) as error:
+                self.options.log("warning", str(error))
         spec = self.bundle.spec
         if (spec.get("hooks") or {}).get("poststop") and self.launch is not None:
             from orlop.runtime.hooks import run_hooks_in_spite
 
             for message in (yield from run_hooks_in_spite(spec, "poststop", self.state("stopped", 0))):
                 self.options.log("warning", message)
+
+    def _end(self) -> None:
+        if self.launch is not None:
+            self.launch.abandon()
+            if self.placed and self.cgroup.paths:  # before that the cgroup may be another container's
+                self.cgroup.kill()
+                self.cgroup.delete()  # which waits for what is dying
+
+    def _remove_groups(self) -> None:
+        if self.record.intel_rdt_made:
+            from orlop.host.resctrl import remove
+
+            remove(self.record.intel_rdt_made)
 
     def tell_times(self) -> None:
         """Write how long the operations took, if that was asked for."""

@@ -72,7 +72,7 @@ def write_pid_file(path: str, pid: int) -> None:
     directory, name = os.path.split(os.path.abspath(path))
     aside = f"{directory}/.{name}"
     try:
-        fd = _made_anew(aside)
+        fd = made_anew(aside)
         try:
             os.write(fd, b"%d" % pid)
         finally:
@@ -82,11 +82,12 @@ def write_pid_file(path: str, pid: int) -> None:
         raise OrlopError(f"unable to write the pid file {path}: {(error.strerror or '').lower()}") from None
 
 
-def _made_anew(path: str) -> int:
-    """A file that was not there before: one that a killed command has left is removed, and a link is not followed."""
+def made_anew(path: str, mode: int = 0o666) -> int:
+    """A file that was not there before: one that a killed command has left, or somebody else, is removed, and a link is
+    not followed."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        return os.open(path, flags, 0o666)
+        return os.open(path, flags, mode)
     except FileExistsError:
         os.unlink(path)
-        return os.open(path, flags, 0o666)
+        return os.open(path, flags, mode)
