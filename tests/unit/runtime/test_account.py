@@ -19,3 +19,13 @@ def test_a_file_that_cannot_be_put_there_any_more_is_told(tmp_path: Path) -> Non
         destination.write(Account({}))
     destination.abandon()
     assert os.listdir(tmp_path) == ["account"]
+
+
+def test_a_file_that_somebody_has_put_in_the_way_is_not_written_to(tmp_path: Path) -> None:
+    """In /tmp, say: who has it open could change the account later."""
+    aside = tmp_path / f".account.{os.getpid()}"
+    aside.write_text("mine")
+    with aside.open() as kept:
+        Destination(str(tmp_path / "account")).write(Account({}))
+        assert kept.read() == "mine"
+    assert "mine" not in (tmp_path / "account").read_text()
