@@ -30,8 +30,6 @@ _CONTAINER = (
 )
 _PROCESS = ("orlop.runtime.exec_process", "orlop.spec.load", "orlop.plan.join", "orlop.program.encode")
 PLANNING = {"create": _CONTAINER, "run": _CONTAINER, "exec": _PROCESS}
-# What a container in a unit of systemd's takes.
-_UNIT = ("orlop.cgroup.systemd_choice",)
 # What else a command comes to import in the course of things.
 MORE = {
     "delete": ("orlop.spec.json",),
@@ -40,6 +38,7 @@ MORE = {
     "start": ("orlop.spec.json",),
     "state": ("orlop.cli.output", "orlop.spec.json"),
 }
+_UNIFIED = "/sys/fs/cgroup/cgroup.controllers"
 _START = 24 + 8 * 16  # where the head begins
 _ANNOTATIONS = 0x1000000  # CO_FUTURE_ANNOTATIONS: they are text
 _NEW = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC | posix.O_NOFOLLOW
@@ -113,7 +112,7 @@ def _contents(root: str) -> bytes:
     for command in HOT:
         first = tuple(_order(_roots(command), needs))
         planning = tuple(_order(PLANNING.get(command, ()), needs))
-        unit = tuple(_order(_UNIT, needs))
+        unit = tuple(_order(_unit(), needs))
         then = [tuple(name for name in names if name not in first) for names in (planning, unit)]
         later = tuple((sources(names), together(names)) for names in then)
         pieces = [(sources(names), tuple(codes[name] for name in names)) for names in _pieces(first, codes)]
@@ -181,9 +180,14 @@ def _cgroups(command: str) -> list[str]:
     common = ["orlop.cgroup.choose", "orlop.host.cgroups"]
     if command not in ("create", "run"):
         common += ["orlop.cgroup.freezer"]
-    if exists("/sys/fs/cgroup/cgroup.controllers"):
+    if exists(_UNIFIED):
         return [*common, "orlop.cgroup.v2"]
     return [*common, "orlop.host.mountinfo", "orlop.cgroup.v1"]
+
+
+def _unit() -> list[str]:
+    """What a container in a unit of systemd's takes."""
+    return ["orlop.cgroup.systemd_choice", f"orlop.cgroup.systemd_v{2 if exists(_UNIFIED) else 1}"]
 
 
 def _order(names: Iterable[str], needs: dict[str, list[str]]) -> Iterator[str]:

@@ -9,9 +9,12 @@ import pytest
 
 from orlop.cgroup import choose, devices
 from orlop.cgroup.fields import writes
-from orlop.cgroup.systemd import SystemdV1, SystemdV2, Unit, expand, unit_of
 from orlop.cgroup.systemd_annotations import annotated, parse
+from orlop.cgroup.systemd_names import expand, unit_of
 from orlop.cgroup.systemd_properties import INFINITY, asker, device_properties, properties, rounded, unset
+from orlop.cgroup.systemd_unit import Unit
+from orlop.cgroup.systemd_v1 import SystemdV1
+from orlop.cgroup.systemd_v2 import SystemdV2
 from orlop.errors import CgroupError, ConfigError, OrlopError
 from orlop.host import systemd
 from orlop.host.cgroups import Hierarchy, Layout
