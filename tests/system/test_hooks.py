@@ -35,7 +35,7 @@ def test_hooks_have_no_descriptors_but_their_streams(
     bundle.bind(place, "/out").args("true")
     for kind in KINDS:
         out = "/out" if kind == "startContainer" else place
-        bundle.hook(kind, f"ls -l /proc/$$/fd > {out}/{kind}", inside=kind == "startContainer")
+        bundle.hook(kind, f"exec ls -l /proc/self/fd > {out}/{kind}", inside=kind == "startContainer")
     words = runtime.command("run", "-b", bundle.path, *flags, runtime.new_id())
     opened = "3</dev/zero 4</dev/zero 7</dev/zero"
     subprocess.run(["sh", "-c", f'exec "$0" "$@" {opened}', *words], check=True, timeout=PATIENCE)
