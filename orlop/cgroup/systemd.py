@@ -4,12 +4,12 @@ systemd makes a scope only around a process, so it is made when the executor is 
 
 supervisor                              systemd                       executor
 begin ─────────────────────────────────▶ lets us in
-                                                                       waits
+                                                                       namespaces, device filter; waits
 create_around(pid, resources) ─────────▶ scope around pid
 what is to be done meanwhile
 ◀──────────────────────────── job done
 limits that systemd has no name for, into the files
-go ──────────────────────────────────────────────────────────────────▶ device filter; clone, into the same cgroup; ends
+go ──────────────────────────────────────────────────────────────────▶ attaches it; clones, into the same cgroup; ends
 """
 
 from __future__ import annotations

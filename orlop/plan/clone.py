@@ -96,9 +96,13 @@ def _comes_first(c: Construction, kind: str) -> bool:
 
 
 def open_cgroup(c: Construction) -> None:
-    """Wait for the cgroup where that is made only now; open the ways into it, and put the device filter on it."""
+    """Wait for the cgroup where that is made only now; open the ways into it, and put the device filter on it.
+
+    The kernel takes longer to check the filter than for a dozen mounts: it does while the cgroup is made.
+    """
     entry = c.request.cgroup
     b = c.b
+    device_filter = _load_device_filter(c, entry.device_program) if entry.directory and entry.device_program else None
     if entry.waits:
         b.purpose("linux.cgroupsPath", "unable to wait for the container's cgroup")
         b.wait(b.space(WAIT_BUFFER), WAIT_BUFFER)
@@ -112,16 +116,21 @@ def open_cgroup(c: Construction) -> None:
     else:
         flags = linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC
         c.opened[entry.directory] = b.get("openat", linux.AT_FDCWD, entry.directory, flags, 0)
-    if entry.device_program:
-        _attach_device_filter(c, entry.directory, entry.device_program)
+    if device_filter is not None:
+        _attach_device_filter(c, entry.directory, device_filter)
 
 
-def _attach_device_filter(c: Construction, directory: str, instructions: bytes) -> None:
+def _load_device_filter(c: Construction, instructions: bytes) -> Register:
     b = c.b
-    b.purpose("linux.resources.devices", "unable to attach the device filter")
+    b.purpose("linux.resources.devices", "unable to load the device filter")
     code, licence = b.constant(instructions), b.string("Apache")
     load = b.constant(pack("<IIQQ96x", linux.BPF_PROG_TYPE_CGROUP_DEVICE, len(instructions) // 8, code, licence))
-    program = b.get("bpf", linux.BPF_PROG_LOAD, load, 120)
+    return b.get("bpf", linux.BPF_PROG_LOAD, load, 120)
+
+
+def _attach_device_filter(c: Construction, directory: str, program: Register) -> None:
+    b = c.b
+    b.purpose("linux.resources.devices", "unable to attach the device filter")
     target = b.get("openat", linux.AT_FDCWD, directory, linux.O_DIRECTORY | linux.O_CLOEXEC, 0)
     attach = b.variable(pack("<IIII", 0, 0, linux.BPF_CGROUP_DEVICE, linux.BPF_F_ALLOW_MULTI))
     b.store(attach, 4, target)
