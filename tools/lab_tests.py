@@ -28,6 +28,7 @@ BATCH = os.environ.get("LAB_SECONDS", "400")  # a batch begins no further test a
 GUEST = """
 cd /work
 test ! -w build/orlop.python || python3 tools/interpreter.py > build/orlop.python
+build/orlop --version  # writes the pack of modules, for this place: the first test has its own time
 export PYTHONPATH=/work/build/lab/site PYTHONDONTWRITEBYTECODE=1
 exec python3 -m pytest -q -p no:cacheprovider -p tests.batch "$@"
 """
