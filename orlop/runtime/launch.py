@@ -248,10 +248,12 @@ class Launch:
             if before and stopped:  # twice: Ctrl-Z and `fg` stop and continue us too, one after the other
                 raise OrlopError("container process was stopped before it could run its program", hint=_STOPPED)
 
-    def _before_pid(self, event: Event) -> bool:
-        """Is it to be heard before PID?  Of who has said something before, it is the process that was cloned that has
-        failed, and what it said, which hook it was for one, comes first."""
-        return event.kind in _BEFORE_PID and not (event.kind == EVENT_FAILED and self.early)
+    def _reason(self, failed: Event) -> Event:
+        """What the process that was cloned has said of its failure before its pid was told: which hook it was."""
+        for at, event in enumerate(self.early):
+            if event.kind in (events.HOOK_FAILED, events.HOOK_TIMEOUT):
+                return self.early.pop(at)
+        return failed
 
     def _event(self, *, last: bool = False) -> Steps[int | None]:
         """Take the next event.  The executor and the process it has cloned race: nothing is heard of a process
@@ -268,8 +270,10 @@ class Launch:
             if last:
                 return None
             raise answers.died(self)
-        if not self.pid and not self._before_pid(event):
+        if not self.pid and event.kind not in _BEFORE_PID:
             self.early.append(event)
             return None
+        if event.kind == EVENT_FAILED:
+            event = self._reason(event)
         yield from answers.handle(self, event)
         return event.kind

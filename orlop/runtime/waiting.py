@@ -168,8 +168,11 @@ def ends(pid: int, deadline: float | None = None) -> Steps[bool]:
 
 def end(pid: int) -> None:
     """Kill a child of ours and take its status; one that cannot die, in a file system that does not answer, is left
-    behind.  Blocks for two seconds at most."""
+    behind.  What is none of ours is left alone, whoever has told of it.  Blocks for two seconds at most."""
+    if pid <= 0:  # which kill(2) takes for many
+        return
     try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         os.kill(pid, _SIGKILL)
         pidfd = os.pidfd_open(pid)
         try:
