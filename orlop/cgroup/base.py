@@ -187,8 +187,13 @@ class Cgroup:
         return files.processes(path, nested=nested) if path else []
 
     def signal(self, signum: int) -> None:
-        """Send a signal to each process once.  One that is gone by then is fine; raises OSError for others."""
+        """Send a signal to each process once.  One that is gone by then is fine; raises OSError for others.
+
+        One of a pid namespace that is not below ours has the id 0 here, which kill(2) takes for our own process group.
+        """
         for pid in self.pids():
+            if pid <= 0:
+                continue
             try:
                 os.kill(pid, signum)
             except ProcessLookupError:

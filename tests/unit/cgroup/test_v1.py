@@ -82,6 +82,19 @@ def test_a_cgroup_with_processes_is_refused_and_left_as_it_was(tree: Tree) -> No
     assert not os.path.exists(tree.root / "memory/pod")
 
 
+def test_a_process_without_an_id_in_our_pid_namespace_is_not_taken_for_our_own_group(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cgroup = _cgroup(tree)
+    system.makedirs(cgroup.paths["devices"])
+    with open(cgroup.paths["devices"] + "/cgroup.procs", "w") as file:
+        file.write("0\n7\n")
+    signalled: list[tuple[int, int]] = []
+    monkeypatch.setattr(system, "kill", lambda pid, number: signalled.append((pid, number)))
+    cgroup.signal(9)
+    assert signalled == [(7, 9)]
+
+
 def test_a_frozen_cgroup_is_refused(tree: Tree) -> None:
     cgroup = _cgroup(tree)
     system.makedirs(cgroup.paths["freezer"])
