@@ -31,7 +31,7 @@ def failure(program: Program, event: Event) -> KernelError:
     if purpose.field == "process.args[0]":
         if event.value == errno.ENOENT and (op.kind != CALL or (op.name == "faccessat2" and not path)):
             reason = _NOT_FOUND
-            hint = "the program must be in a directory of PATH in process.env, in the container, that its user may enter"
+            hint = "the program must be in the container, in a directory of PATH in process.env that its user may enter"
         elif event.value == errno.EACCES and op.kind != CALL:
             reason = f"is a directory: {reason}"  # both words: Docker makes the exit status 126 of either, by version
         elif op.name == "faccessat2":
