@@ -187,10 +187,12 @@ class Cgroup:
         return files.processes(path, nested=nested) if path else []
 
     def signal(self, signum: int) -> None:
-        """Send a signal to each process once.  One that is gone by then is fine; raises OSError for others.
+        """Send a signal to each process once.  One that is gone by then is fine.  Raises CgroupError after having tried
+        all.
 
         One of a pid namespace that is not below ours has the id 0 here, which kill(2) takes for our own process group.
         """
+        failure: CgroupError | None = None
         for pid in self.pids():
             if pid <= 0:
                 continue
@@ -198,6 +200,12 @@ class Cgroup:
                 os.kill(pid, signum)
             except ProcessLookupError:
                 pass
+            except OSError as error:
+                code, path = error.errno or errno.EIO, self.process_path()
+                message = f"cannot signal process {pid} in {path}: {files.reason(code)}"
+                failure = CgroupError(code, message, call="kill", path=path)
+        if failure:
+            raise failure
 
     def undo(self) -> None:
         """Take back `create`: remove the cgroups, and the parents, that it made.  Never raises."""

@@ -126,12 +126,13 @@ class FreezerV2:
 def _thaw_below(name: str, above: int) -> None:
     try:
         state = os.open(f"{name}/freezer.state", os.O_WRONLY | os.O_CLOEXEC, dir_fd=above)
-    except FileNotFoundError:
-        return
-    try:
-        os.write(state, b"THAWED")
-    finally:
-        os.close(state)
+        try:
+            os.write(state, b"THAWED")
+        finally:
+            os.close(state)
+    except OSError as error:
+        if error.errno not in files.GONE:
+            raise
 
 
 def _wait_frozen(path: str) -> None:

@@ -103,10 +103,12 @@ class CgroupV1(Cgroup):
                     raise
             gone = set(files.processes(unified, nested=True))  # those that are about to die
         freezer = self.freezer()
-        if not gone.issuperset(self.pids()):  # a host without the version 2 part, or somebody moved a process
-            self._kill_each(freezer)
-        if freezer:
-            freezer.release()
+        try:
+            if not gone.issuperset(self.pids()):  # a host without the version 2 part, or somebody moved a process
+                self._kill_each(freezer)
+        finally:
+            if freezer:
+                freezer.release()
 
     def _kill_each(self, freezer: Freezer | None) -> None:
         """Kill one by one, frozen so that none forks faster than we signal."""

@@ -223,3 +223,24 @@ def test_a_cgroup_that_stays_busy_is_reported_after_all_others_are_gone(tree: Tr
     with pytest.raises(CgroupError, match=r"cannot remove cgroup .*/cpuset/pod/box: device or resource busy$"):
         cgroup.delete()
     assert [path.parent.parent.name for path in tree.root.glob("*/pod/box")] == ["cpuset"]
+
+
+def test_who_may_not_be_killed_keeps_nobody_alive_or_frozen(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    cgroup = _cgroup(tree)
+    system.makedirs(cgroup.paths["devices"])
+    system.makedirs(cgroup.paths["freezer"])
+    with open(cgroup.paths["devices"] + "/cgroup.procs", "w") as file:
+        file.write("7\n8\n")
+    signalled: list[int] = []
+
+    def kill(pid: int, number: int) -> None:
+        signalled.append(pid)
+        if pid == 7:
+            raise PermissionError(errno.EPERM, "operation not permitted")
+
+    monkeypatch.setattr(system, "kill", kill)
+    with pytest.raises(CgroupError, match=r"^cannot signal process 7 in /.*/devices/pod/box: operation not permitted$"):
+        cgroup.kill()
+    assert signalled == [7, 8]
+    with open(cgroup.paths["freezer"] + "/freezer.state") as file:
+        assert file.read() == "THAWED"
