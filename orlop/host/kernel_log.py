@@ -8,7 +8,10 @@ from orlop import system as os
 
 _LOG = "/dev/kmsg"
 _RECORD = 8192  # the longest record that the kernel gives
-_MARK = b"Killed process "
+# Why; a record is the kernel's word on a kill only if it begins so.  Others hold names that a container chooses: of its
+# cgroups, of its programs.
+_REASONS = (b"Memory cgroup out of memory", b"Out of memory", b"Out of memory (oom_kill_allocating_task)")
+_KERNEL = 8  # priorities from here on: of a program, by writing to /dev/kmsg
 _INITIAL = "pid:[4026531836]"  # include/linux/proc_ns.h, PROC_PID_INIT_INO
 _TICKS = 100
 _SLACK = 2.0  # seconds: the log has a clock of its own
@@ -36,7 +39,7 @@ def oom_killed(pid: int, start: int) -> bool | None:
 def search(descriptor: int, pid: int, since: float) -> bool | None:
     """Look through the log for this pid, in records that are not older than `since` (in seconds, as the log has it)."""
     complete = False
-    needle = b"%s%d (" % (_MARK, pid)
+    beginnings = tuple(b"%s: Killed process %d (" % (reason, pid) for reason in _REASONS)
     while True:
         try:
             record = os.read(descriptor, _RECORD)
@@ -46,10 +49,11 @@ def search(descriptor: int, pid: int, since: float) -> bool | None:
             break
         if not record:
             break
-        stamp = record.split(b";", 1)[0].split(b",")
+        head, _, text = record.partition(b";")
+        stamp = head.split(b",")
         moment = int(stamp[2]) / 1e6 if len(stamp) > 2 and stamp[2].isdigit() else 0.0
         if moment < since:
             complete = True
-        elif needle in record:
+        elif text.startswith(beginnings) and stamp[0].isdigit() and int(stamp[0]) < _KERNEL:
             return True
     return False if complete else None
