@@ -106,6 +106,11 @@ class Creation:
     def prepare(self) -> Steps[Launch]:
         """Up to the point where the container waits for start.  Leaves nothing behind when it fails."""
         store, spec, options = self.store, self.bundle.spec, self.options
+        linux = spec.get("linux") or {}
+        if linux.get("sysctl"):
+            from orlop.runtime.own_network import check_own_network
+
+            check_own_network(linux)
         self.owner = yield from owner(spec, options.log)
         store.make(os.path.dirname(store.path))
         try:

@@ -165,6 +165,17 @@ def test_a_path_that_is_no_namespace_is_named(runtime: Runtime, bundle: Bundle) 
     assert "/etc/passwd" in line and "invalid argument" in line
 
 
+@pytest.mark.parametrize("name", ["net.ipv4.ip_default_ttl", "net/ipv4/ip_default_ttl"])
+def test_a_sysctl_of_the_network_is_not_set_in_the_runtimes_own(runtime: Runtime, bundle: Bundle, name: str) -> None:
+    ttl = Path("/proc/sys/net/ipv4/ip_default_ttl").read_text().strip()
+    bundle.namespace("network", "/proc/self/ns/net").set("linux.sysctl", {name: ttl})
+    assert "not allowed in host network namespace" in runtime.refuses(bundle.args("true"))
+    other = make_other(bundle).drop("linux.sysctl").namespace("network")
+    with runtime.running(other.args("sleep", "1000")) as first:
+        bundle.namespace("network", f"/proc/{first.pid}/ns/net").set("linux.sysctl", {name: "33"})
+        assert runtime.shell(bundle, "cat /proc/sys/net/ipv4/ip_default_ttl") == ["33"]
+
+
 def test_a_namespace_of_another_type_is_refused(runtime: Runtime, bundle: Bundle) -> None:
     line = runtime.refuses(bundle.namespace("network", "/proc/self/ns/ipc").args("true"))
     assert "/proc/self/ns/ipc" in line and "invalid argument" in line
