@@ -167,11 +167,15 @@ def private_procfs(c: Construction) -> Register:
 
 def set_sysctls(c: Construction) -> None:
     """linux.sysctl, through the private procfs."""
+    if not c.linux.get("sysctl"):
+        return
+    from orlop.spec.sysctl import sysctl_parts
+
     for key, value in (c.linux.get("sysctl") or {}).items():
         procfs = private_procfs(c)
         b = c.b
         b.purpose(f"linux.sysctl.{key}", f'error setting sysctl {key} = "{value}"')
-        path = "sys/" + (key if "/" in key.partition(".")[0] else key.replace(".", "/"))
+        path = "/".join(["sys", *sysctl_parts(key)])
         how = b.open_how(linux.O_WRONLY | linux.O_CLOEXEC, 0, paths.IN_ROOT)
         fd = b.get("openat2", procfs, path, how, 24)
         b.do("write", fd, value, len(value.encode()))
