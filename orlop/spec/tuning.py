@@ -80,7 +80,7 @@ SCHEDULER = Shape(
     {
         "policy": word(POLICIES, 'scheduler policy "%s" is unknown'),
         "nice": INT32,
-        "priority": INT32,
+        "priority": between(0, 2**31 - 1),
         "flags": array(word(SCHEDULER_FLAGS, 'scheduler flag "%s" is unknown')),
         "runtime": UINT64,
         "deadline": UINT64,

@@ -73,6 +73,9 @@ CASES = {
     "scheduler too nice": (
         "process/scheduler", {"policy": "SCHED_OTHER", "nice": 20}, "process.scheduler.nice", "from -20 to 19",
     ),
+    "scheduler with a priority below zero": (
+        "process/scheduler", {"policy": "SCHED_FIFO", "priority": -1}, "process.scheduler.priority", "must be from 0",
+    ),
     "scheduler with a needless priority": (
         "process/scheduler", {"policy": "SCHED_BATCH", "priority": 1}, "process.scheduler.priority", "SCHED_FIFO",
     ),
