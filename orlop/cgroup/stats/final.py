@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orlop import system as os
+from orlop.cgroup import files
 from orlop.cgroup.stats.read import Reader, devices, io, member, number
 from orlop.errors import CgroupError
 
@@ -10,11 +11,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orlop.cgroup.stats.read import Source
+    from orlop.cgroup.stats.read import Source, Text
 
 _MICRO = 1_000
 _TICK = 10_000_000
 _OOM_CONTROL = "memory.oom_control"
+_KILLS = member(_OOM_CONTROL, "oom_kill")
 
 # Key: its place on version 1, on version 2.  Memory in bytes, times in nanoseconds.
 _FINAL: tuple[tuple[str, Source | None, Source | None], ...] = (
@@ -87,7 +89,7 @@ def final(paths: Mapping[str, str], copies: Mapping[str, str] | None = None) -> 
     return found
 
 
-def _look(source: Source | None, reader: Reader) -> object:
+def _look(source: Source | None, reader: Text) -> object:
     try:
         return source.look(reader) if source else None
     except CgroupError:
@@ -107,13 +109,24 @@ def _rows(source: Source, reader: Reader) -> list[dict[str, int | str]] | None:
 
 def _kills(path: str, copies: Mapping[str, str] | None = None) -> int | None:
     """Version 1 counts a kill in the very cgroup of who was killed, and not in those above it."""
-    own = _look(member(_OOM_CONTROL, "oom_kill"), Reader({"": path}, lenient=True, copies=copies))
+    own = _look(_KILLS, Reader({"": path}, lenient=True, copies=copies))
     if not isinstance(own, int):
         return None
     try:
         if os.stat(path).st_nlink == 2:  # as with most: no directory in it
             return own
-        below = [entry.path for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
+        for above, name, emptied in files.each_below(path):
+            if not emptied:
+                own += _kills_in(name, above)
     except OSError:
-        return own
-    return own + sum(_kills(each) or 0 for each in below)
+        pass
+    return own
+
+
+def _kills_in(name: str, above: int) -> int:
+    try:
+        text = files.read(f"{name}/{_OOM_CONTROL}", above)
+    except OSError:
+        return 0
+    value = _look(_KILLS, lambda _name: text)
+    return value if isinstance(value, int) else 0

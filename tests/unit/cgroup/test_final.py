@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from orlop.cgroup.files import each_below
 from orlop.cgroup.stats.final import final, places
 from tests.unit.cgroup.test_stats import V1, V2
 
@@ -99,3 +101,24 @@ def test_on_version_1_copies_serve_too(tmp_path: Path) -> None:
     assert final({name: f"{tmp_path}/gone/{name}" for name in names}) == {}
     shutil.rmtree(tmp_path)
     assert final(paths, copies) == before
+
+
+def test_cgroups_nested_deeper_than_any_path_are_counted(tmp_path: Path) -> None:
+    memory = write(tmp_path / "memory", {"memory.oom_control": "oom_kill 1\n"})
+    here = os.open(memory, os.O_RDONLY)
+    for _ in range(2500):
+        os.mkdir("a", dir_fd=here)
+        below = os.open("a", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+        file = os.open("memory.oom_control", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=here)
+        os.write(file, b"oom_kill 2\n")
+        os.close(file)
+    os.close(here)
+    try:
+        assert final({"memory": memory})["oom_kills"] == 5001
+    finally:
+        for above, name, emptied in each_below(memory):
+            if emptied:
+                os.unlink(f"{name}/memory.oom_control", dir_fd=above)
+                os.rmdir(name, dir_fd=above)
