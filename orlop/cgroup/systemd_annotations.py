@@ -23,6 +23,9 @@ _WORDS = {
     "uint64": "t", "double": "d", "string": "s", "objectpath": "o", "signature": "g",
 }  # fmt: skip
 _BOUNDS = {"y": (0, 8), "n": (1, 15), "q": (0, 16), "i": (1, 31), "u": (0, 32), "x": (1, 63), "t": (0, 64)}
+_DEEPEST = 64  # of arrays and structs in each other (D-Bus specification, "Valid Signatures")
+_LONGEST = 255  # of a signature
+_NO_VALUES = frozenset("vh{")  # types of which nothing here is a value
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _PLAIN = frozenset("+-.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 
@@ -58,9 +61,9 @@ def _property(key: str, name: str, text: str) -> Property:
             # Unit files have seconds, D-Bus has microseconds.
             if not isinstance(value, int | float) or signature == "b":
                 raise _Bad("not a number")
-            name, signature, value = name[:-3] + "USec", "t", int(value * 1_000_000)
-            if not 0 <= value < 1 << 64:
+            if not 0 <= value * 1_000_000 < 1 << 64:
                 raise _Bad("out of range")
+            name, signature, value = name[:-3] + "USec", "t", int(value * 1_000_000)
     except _Bad as bad:
         raise _Bad(f"annotation {key}={text} value parse error: {bad}") from None
     return name, signature, value
@@ -77,11 +80,12 @@ def parse(text: str) -> tuple[str, Value]:
 
 
 class _Text:
-    __slots__ = ("at", "text")
+    __slots__ = ("at", "depth", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.depth = 0
 
     def space(self) -> None:
         while self.text[self.at : self.at + 1].isspace():
@@ -96,6 +100,14 @@ class _Text:
 
     def value(self, wanted: str | None) -> tuple[str, Value]:
         """Read a value of a signature that is known, or of any."""
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise _Bad("it is nested too deep")
+        found = self._value(wanted)
+        self.depth -= 1
+        return found
+
+    def _value(self, wanted: str | None) -> tuple[str, Value]:
         self.space()
         letter = self.text[self.at : self.at + 1]
         if not letter:
@@ -104,8 +116,8 @@ class _Text:
             end = self.at + 1
             while end < len(self.text) and not self.text[end].isspace():
                 end += 1
-            wanted, self.at = self.text[self.at + 1 : end], end
-            return self.value(wanted)
+            kind, self.at = self.text[self.at + 1 : end], end
+            return self._typed(wanted, kind)
         if letter in "'\"":
             return self._as(wanted, "s", self._quoted())
         if letter == "[":
@@ -114,8 +126,22 @@ class _Text:
             return self._tuple(wanted)
         if letter == "b" and self.text[self.at + 1 : self.at + 2] in ("'", '"'):
             self.at += 1
-            return "ay", self._quoted().encode("utf-8") + b"\0"
+            return self._as(wanted, "ay", self._quoted().encode() + b"\0")
         return self._word(wanted)
+
+    def _typed(self, wanted: str | None, kind: str) -> tuple[str, Value]:
+        """Read a value behind the name of its type."""
+        from orlop.host.dbus_wire import WireError, split
+
+        try:
+            known = len(kind) <= _LONGEST and _NO_VALUES.isdisjoint(kind) and "()" not in kind and len(split(kind)) == 1
+        except WireError:
+            known = False
+        if not known:
+            raise _Bad(f'bad type "{kind}"')
+        if wanted not in (None, kind):
+            raise _Bad(f"a value of type {kind} is not of type {wanted}")
+        return self.value(kind)
 
     def _word(self, wanted: str | None) -> tuple[str, Value]:
         start = self.at
@@ -123,7 +149,7 @@ class _Text:
             self.at += 1
         word = self.text[start : self.at]
         if word in _WORDS:
-            return self.value(_WORDS[word])
+            return self._typed(wanted, _WORDS[word])
         if word in ("true", "false"):
             return self._as(wanted, "b", word == "true")
         try:
@@ -145,7 +171,10 @@ class _Text:
             signed, bits = _BOUNDS[kind]
             if not -(signed << bits) <= value < 1 << bits:
                 raise _Bad(f"{value} is out of range")
-        return kind, float(value) if kind == "d" and isinstance(value, int) else value
+        try:
+            return kind, float(value) if kind == "d" and isinstance(value, int) else value
+        except OverflowError:
+            raise _Bad(f"{value!r} is out of range") from None
 
     def _array(self, wanted: str | None) -> tuple[str, Value]:
         self._take("[")
@@ -192,6 +221,8 @@ class _Text:
         while (letter := self.text[self.at : self.at + 1]) != quote:
             if not letter:
                 raise _Bad("a text has no end")
+            if letter == "\0":
+                raise _Bad("a text holds a null character")
             self.at += 1
             found.append(self._escaped() if letter == "\\" else letter)
         self.at += 1
@@ -206,6 +237,10 @@ class _Text:
         digits = self.text[self.at : self.at + width]
         self.at += width
         try:
-            return chr(int(digits, 16))
-        except ValueError:
-            raise _Bad(f"bad escape \\{letter}{digits}") from None
+            found = chr(int(digits, 16))
+            found.encode()  # which half of a surrogate pair cannot be
+        except (ValueError, OverflowError):
+            found = "\0"
+        if found == "\0":
+            raise _Bad(f"bad escape \\{letter}{digits}")
+        return found

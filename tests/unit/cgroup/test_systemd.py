@@ -229,12 +229,29 @@ def test_device_rules_are_a_strict_policy_on_version_1() -> None:
         ("'open", None, None),
         ("(", None, None),
         ("1 2", None, None),
+        (r"'\ud800'", None, None),
+        (r"'\Uffffffff'", None, None),
+        ("'\0'", None, None),
+        ("@a []", None, None),
+        ("@ 5", None, None),
+        ("@ah []", None, None),
+        ("@a{sv} []", None, None),
+        ("@a() []", None, None),
+        ("@" + "a" * 5000 + "i []", None, None),
+        ("@s b'x'", None, None),
+        ("['x', b'y']", None, None),
+        ("['a', uint32 5]", None, None),
+        ("[-1, uint64 2]", None, None),
+        ("uint64 int32 5", None, None),
+        ("@d 1" + "0" * 400, "d", float("inf")),
+        ("[" * 5000, None, None),
+        ("@i " * 5000, None, None),
     ],
 )
 def test_values_are_read_as_gvariant_writes_them(text: str, signature: str | None, value: Value) -> None:
     if signature is None:
-        with pytest.raises(ValueError):
-            parse(text)
+        with pytest.raises(ConfigError, match="value parse error"):
+            annotated({"org.systemd.property.Some": text})
     else:
         assert parse(text) == (signature, value)
 
@@ -256,6 +273,9 @@ def test_annotations_are_properties_and_seconds_are_microseconds() -> None:
         ("Some", "nonsense", 'value parse error: unexpected "nonsense"'),
         ("SomeSec", "'a'", "value parse error: not a number"),
         ("SomeSec", "-1", "value parse error: out of range"),
+        ("SomeSec", "inf", "value parse error: out of range"),
+        ("SomeSec", "nan", "value parse error: out of range"),
+        ("Some", "b'\\udcff'", "value parse error: bad escape"),
     ],
 )
 def test_an_annotation_that_is_no_property_is_refused(name: str, value: str, message: str) -> None:
