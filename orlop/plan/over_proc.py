@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PLAIN_TYPES = ("proc", "sysfs")
 _NEW_TYPES = ("tmpfs", "proc", "sysfs")  # nobody else has made a link in them
+_KERNEL_TYPES = (*_NEW_TYPES, "devpts", "mqueue", "cgroup", "cgroup2")
 _STATFS_SIZE = 120
 
 # What lxcfs and others give a view of its own in a container, as in runc.  Nothing else may cover a file of /proc: what
@@ -92,17 +93,24 @@ def _unless_proc(b: Builder, handle: Register, label: Label) -> None:
 
 def may_lead_anywhere(earlier: list[Mount], destination: str) -> bool:
     """Not below a directory of the root, such as /dev, that is a new file system without links of others; nor below a
-    procfs that the config itself has put elsewhere."""
+    procfs that the config itself has put elsewhere.
+
+    What is mounted after it somewhere else may lie below it all the same: a link of the image leads there.
+    """
+    foreign = False
     for mount in reversed(earlier):
-        place = paths.clean(mount["destination"])
-        if not destination.startswith(place + "/"):
-            continue
         options = mount.get("options") or ()
+        if "remount" in options:
+            continue
+        place = paths.clean(mount["destination"])
         bind = "bind" in options or "rbind" in options
-        if "/" not in place and not bind:
-            return mount.get("type") not in _NEW_TYPES or "tmpcopyup" in options
-        if mount.get("type") == "proc" or f"{mount.get('source')}/".startswith("/proc/"):
+        kind = None if bind else mount.get("type")
+        if not destination.startswith(place + "/"):
+            foreign = foreign or kind not in _KERNEL_TYPES
+        elif "/" not in place and not bind:
+            return kind not in _NEW_TYPES or "tmpcopyup" in options or (foreign and kind != "proc")
+        elif kind == "proc" or (bind and f"{mount.get('source')}/".startswith("/proc/")):
             return False
-        if bind:
+        elif bind:
             return True
     return True

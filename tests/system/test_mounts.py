@@ -735,6 +735,29 @@ def test_a_link_of_a_volume_leads_no_mount_into_proc(runtime: Runtime, bundle: B
     assert "inside /proc" in runtime.refuses(bundle.args("true"))
 
 
+def test_a_link_of_a_volume_below_a_tmpfs_leads_no_mount_into_proc(
+    runtime: Runtime, bundle: Bundle, place: Path
+) -> None:
+    # The volume is put there by another name of the directory, which the image has.
+    (place / "link").symlink_to("/proc/self")
+    (bundle.rootfs / "var").mkdir()
+    (bundle.rootfs / "var/run").symlink_to("/run")
+    bundle.mount("/run", "tmpfs", "tmpfs").bind(place, "/var/run/volume").bind(place, "/run/volume/link/attr")
+    assert "inside /proc" in runtime.refuses(bundle.args("true"))
+
+
+@pytest.mark.parametrize("kind", ["proc", "tmpfs"])
+def test_what_the_type_of_a_bind_mount_says_of_it_is_nothing(
+    runtime: Runtime, bundle: Bundle, place: Path, kind: str
+) -> None:
+    (place / "link").symlink_to("/proc/self")
+    bundle.mount("/srv", kind, str(place), "rbind").mount("/srv", kind, "", "remount", "nosuid")
+    assert "inside /proc" in runtime.refuses(bundle.bind(place, "/srv/link/attr").args("true"))
+    bundle.set("mounts[-3].destination", "/srv/volume").set("mounts[-2].destination", "/srv/volume")
+    bundle.set("mounts[-1].destination", "/srv/volume/link/attr")
+    assert "inside /proc" in runtime.refuses(bundle.args("true"))
+
+
 def test_only_procfs_is_bound_to_proc(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     # CVE-2019-16884
     line = runtime.refuses(bundle.bind(place, "/proc"))
