@@ -20,6 +20,8 @@ INFINITY = 2**64 - 1
 _SECOND = 1_000_000  # microseconds
 _STEP = 10_000  # systemd counts the quota of a second in steps of 10 ms
 _DEFAULT_PERIOD = 100_000
+_DIGITS = 20  # of the largest number of 64 bits
+_UNITS = " KMGTPE"
 OLDEST_IDLE = 252  # of systemd, with CPUWeight=idle
 _BANDWIDTH = {"CPUQuotaPerSecUSec", "CPUQuotaPeriodUSec"}
 _BANDWIDTH_FILES = ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us")
@@ -104,7 +106,15 @@ def _device(device: Device) -> str | None:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.lstrip("-").isdecimal() else None
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS):
+        return None
+    return int(text) if int(digits) <= INFINITY else None
+
+
+def _count(text: str) -> int | None:
+    number = _number(text)
+    return None if number is None or number < 0 else number
 
 
 def _amount(text: str) -> int | None:
@@ -115,12 +125,21 @@ def _amount(text: str) -> int | None:
     return INFINITY if number is not None and number < 0 else number
 
 
+def _size(text: str) -> int | None:
+    """An amount with a unit, or without, as the kernel reads it (lib/cmdline.c, memparse)."""
+    unit = _UNITS.find(text[-1:].upper())
+    if unit <= 0:
+        return _amount(text)
+    number = _count(text[:-1])
+    return None if number is None else min(number << 10 * unit, INFINITY)
+
+
 def _tasks(text: str) -> int | None:
     return 1 if text == "0" else _amount(text)
 
 
 def _weight(text: str) -> int | None:
-    return _number(text.removeprefix("default "))
+    return _count(text.removeprefix("default "))
 
 
 def _list(text: str) -> bytes | None:
@@ -140,12 +159,12 @@ def _bandwidth(files: dict[str, str], version: int) -> list[tuple[str, int]]:
         if "cpu.max" not in files:
             return []
         quota, period = _cpu_max(files["cpu.max"])
-        return [("CPUQuotaPerSecUSec", _per_second(quota, period)), ("CPUQuotaPeriodUSec", period)]
+        return [("CPUQuotaPerSecUSec", _sent(quota, period)), ("CPUQuotaPeriodUSec", period)]
     found = []
     given = _number(files.get("cpu.cfs_period_us", ""))
     if "cpu.cfs_quota_us" in files:
         quota = _number(files["cpu.cfs_quota_us"])
-        found.append(("CPUQuotaPerSecUSec", _per_second(quota, given or _DEFAULT_PERIOD)))
+        found.append(("CPUQuotaPerSecUSec", _sent(quota, given or _DEFAULT_PERIOD)))
     if given:
         found.append(("CPUQuotaPeriodUSec", given))
     return found
@@ -153,7 +172,11 @@ def _bandwidth(files: dict[str, str], version: int) -> list[tuple[str, int]]:
 
 def _cpu_max(text: str) -> tuple[int | None, int]:
     quota, _, period = text.partition(" ")
-    return _number(quota), _number(period) or _DEFAULT_PERIOD
+    return _number(quota), _count(period) or _DEFAULT_PERIOD
+
+
+def _sent(quota: int | None, period: int) -> int:
+    return min(_per_second(quota, period), INFINITY)
 
 
 def _per_second(quota: int | None, period: int) -> int:
@@ -169,21 +192,21 @@ def _rounded(quota: int, period: int) -> int:
 
 _TABLE: dict[int, dict[str, tuple[str, str, Callable[[str], Value | None]]]] = {
     1: {
-        "memory.limit_in_bytes": ("MemoryLimit", "t", _amount),
-        "cpu.shares": ("CPUShares", "t", _number),
-        "blkio.weight": ("BlockIOWeight", "t", _number),
-        "blkio.bfq.weight": ("BlockIOWeight", "t", _number),
+        "memory.limit_in_bytes": ("MemoryLimit", "t", _size),
+        "cpu.shares": ("CPUShares", "t", _count),
+        "blkio.weight": ("BlockIOWeight", "t", _count),
+        "blkio.bfq.weight": ("BlockIOWeight", "t", _count),
         "cpuset.cpus": ("AllowedCPUs", "ay", _list),
         "cpuset.mems": ("AllowedMemoryNodes", "ay", _list),
         "pids.max": ("TasksMax", "t", _tasks),
     },
     2: {
-        "memory.max": ("MemoryMax", "t", _amount),
-        "memory.high": ("MemoryHigh", "t", _amount),
-        "memory.low": ("MemoryLow", "t", _amount),
-        "memory.min": ("MemoryMin", "t", _amount),
-        "memory.swap.max": ("MemorySwapMax", "t", _amount),
-        "cpu.weight": ("CPUWeight", "t", _number),
+        "memory.max": ("MemoryMax", "t", _size),
+        "memory.high": ("MemoryHigh", "t", _size),
+        "memory.low": ("MemoryLow", "t", _size),
+        "memory.min": ("MemoryMin", "t", _size),
+        "memory.swap.max": ("MemorySwapMax", "t", _size),
+        "cpu.weight": ("CPUWeight", "t", _count),
         "io.weight": ("IOWeight", "t", _weight),
         "io.bfq.weight": ("IOWeight", "t", _weight),
         "cpuset.cpus": ("AllowedCPUs", "ay", _list),

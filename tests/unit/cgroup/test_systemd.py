@@ -136,11 +136,37 @@ def test_the_record_tells_the_unit() -> None:
         ({"unified": {"cpu.max": "max 5000"}}, 2, {"CPUQuotaPerSecUSec": INFINITY, "CPUQuotaPeriodUSec": 5000}),
         ({"pids": {"limit": 4}, "unified": {"pids.max": "3"}}, 2, {"TasksMax": 3}),
         ({"blockIO": {"weight": 10}}, 1, {"BlockIOWeight": 10}),
+        ({"unified": {"memory.max": "1G", "memory.high": "512m"}}, 2, {"MemoryMax": 1 << 30, "MemoryHigh": 1 << 29}),
+        ({"unified": {"memory.max": "99999999999E"}}, 2, {"MemoryMax": INFINITY}),
     ],
 )
 def test_limits_are_properties(resources: dict[str, object], version: int, expected: dict[str, Value]) -> None:
     found = properties(writes(resources, version), version)
     assert {name: value for name, _, value in found} == expected
+
+
+@pytest.mark.parametrize(
+    "unified",
+    [
+        {"memory.max": "--5"},
+        {"memory.max": "9" * 30},
+        {"memory.max": "9" * 5000},
+        {"memory.max": "٣"},
+        {"memory.max": "maxK"},
+        {"memory.max": "K"},
+        {"cpu.weight": "-5"},
+        {"io.weight": "default -5"},
+        {"cpuset.cpus": "0-" + "9" * 5000},
+    ],
+)
+def test_what_the_kernel_will_refuse_is_not_sent(unified: dict[str, str]) -> None:
+    assert properties(writes({"unified": unified}, 2), 2) == []
+
+
+@pytest.mark.parametrize("bandwidth", [f"{2**63 - 1} 1", "100 -5", "-5 -5", f"100 {'9' * 30}"])
+def test_a_bandwidth_of_any_size_can_be_sent(bandwidth: str) -> None:
+    found = properties(writes({"unified": {"cpu.max": bandwidth}}, 2), 2)
+    assert found and all(isinstance(value, int) and 0 <= value <= INFINITY for _name, _signature, value in found)
 
 
 def test_the_quota_in_the_file_is_the_one_that_systemd_will_write() -> None:
