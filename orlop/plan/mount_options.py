@@ -66,6 +66,8 @@ PROPAGATION = {
 SUPERBLOCK = frozenset("async sync dirsync lazytime nolazytime mand nomand".split())
 # Words without effect: the default, or a flag that no file system has taken for years.
 EMPTY = frozenset("defaults silent loud iversion noiversion".split())
+# Of SELinux, which takes off the quotes only from what mount(2) is given.
+_LABELS = frozenset("context fscontext defcontext rootcontext".split())
 OWN = frozenset("bind rbind remount tmpcopyup idmap ridmap".split())
 ALL_WORDS = tuple(sorted({*ATTRIBUTES, *RECURSIVE, *PROPAGATION, *SUPERBLOCK, *EMPTY, *OWN}))
 
@@ -134,8 +136,16 @@ class MountOptions:
         elif word in SUPERBLOCK:
             self.superblock.append(word)
         elif word not in EMPTY:
+            self._add_data(word)
+
+    def _add_data(self, words: str) -> None:
+        """One word, or several with commas between them, as mount(2) takes them."""
+        for word in _split(words) if "," in words else [words]:
             key, equals, value = word.partition("=")
-            self.data.append((key, value if equals else None))
+            if key in _LABELS:
+                value = value.replace('"', "")
+            if key or equals:
+                self.data.append((key, value if equals else None))
 
     def _own(self, word: str) -> None:
         if word in ("bind", "rbind"):
@@ -147,6 +157,20 @@ class MountOptions:
             self.copy_up = True
         else:
             self.idmap = word
+
+
+def _split(words: str) -> list[str]:
+    """At the commas, but for those in quotes (SELinux) and behind a backslash (overlay)."""
+    parts = [""]
+    quoted = escaped = False
+    for letter in words:
+        if letter == "," and not quoted and not escaped:
+            parts.append("")
+            continue
+        quoted ^= letter == '"'
+        escaped = letter == "\\" and not escaped
+        parts[-1] += letter
+    return parts
 
 
 def _opposite(off: int) -> int:

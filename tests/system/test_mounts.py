@@ -141,6 +141,11 @@ def test_the_data_of_a_file_system_gets_there(runtime: Runtime, bundle: Bundle) 
     assert {"size=64k", "mode=1700", "uid=3", "gid=4", "nr_inodes=10"} <= seen.data
 
 
+def test_an_option_may_be_several_or_none(runtime: Runtime, bundle: Bundle, place: Path) -> None:
+    bundle.mount("/srv", "tmpfs", "tmpfs", "mode=0711,size=64k", "").bind(place, "/tmp", "rbind", "")
+    assert runtime.shell(bundle, "stat -c %a /srv; grep -c size=64k /proc/self/mountinfo") == ["711", "1"]
+
+
 def test_an_option_that_the_file_system_does_not_know_is_refused(runtime: Runtime, bundle: Bundle) -> None:
     line = runtime.refuses(bundle.mount("/tmp", "tmpfs", "tmpfs", "flavour=sweet").args("true"))
     assert 'error mounting "tmpfs" to rootfs at "/tmp"' in line and "flavour" in line

@@ -44,3 +44,21 @@ def test_for_a_whole_tree_atime_is_the_kernels_default() -> None:
 def test_an_access_time_setting_that_is_taken_back_was_never_given(words: list[str]) -> None:
     options = MountOptions(words)
     assert not options.on & ACCESS and not options.off & ACCESS
+
+
+@pytest.mark.parametrize(
+    ("words", "data"),
+    [
+        (["mode=0777,size=8k", "noswap"], [("mode", "0777"), ("size", "8k"), ("noswap", None)]),
+        (["", ",", "mode=,"], [("mode", "")]),
+        (
+            [r"lowerdir=/a\,b:/c,upperdir=/d\\,index=off"],
+            [("lowerdir", r"/a\,b:/c"), ("upperdir", r"/d\\"), ("index", "off")],
+        ),
+        (['context="u:r:t:s0:c1,c2",size=8k'], [("context", "u:r:t:s0:c1,c2"), ("size", "8k")]),
+    ],
+)  # fmt: skip
+def test_a_word_of_the_file_system_may_be_several_as_for_mount(
+    words: list[str], data: list[tuple[str, str | None]]
+) -> None:
+    assert MountOptions(words).data == data
