@@ -31,8 +31,12 @@ class SystemdV1(UnitCgroup, CgroupV1):
         return device_properties(policy(resources, device_paths))
 
     def _tell(self, limits: list[Property]) -> None:
-        """systemd applies the device rules anew with any property, by denying all first: nobody shall notice."""
+        """systemd applies the device rules anew with any property, by denying all first: nobody shall notice, where the
+        host has a freezer."""
         if limits == self.unit.sent:
+            return
+        if self.freezer() is None:
+            super()._tell(limits)
             return
         thaw = not self.frozen()
         self.freeze()

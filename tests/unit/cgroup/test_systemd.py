@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -22,7 +23,7 @@ from orlop.host.cgroups import Hierarchy, Layout
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.host.dbus_wire import Value
-    from orlop.host.systemd import Manager
+    from orlop.host.systemd import Manager, Property
 
 V2 = Layout([Hierarchy("/s", ("cpu",), version=2, own="/user/me.scope")])
 HYBRID = Layout(
@@ -216,6 +217,16 @@ def test_a_limit_below_what_is_used_is_refused_before_systemd_hears_of_it(tmp_pa
     (tmp_path / "memory.current").write_text("5000\n")
     with pytest.raises(CgroupError, match="rejecting memory limit 1024 <= usage 5000"):
         cgroup.set({"memory": {"limit": 1024, "checkBeforeUpdate": True}})
+
+
+def test_limits_are_changed_where_nothing_can_be_frozen(tmp_path: Path) -> None:
+    told: list[tuple[str, list[Property]]] = []
+    manager = SimpleNamespace(set=lambda name, limits: told.append((name, limits)))
+    unit = Unit("a.scope", lambda _knocked: cast("Manager", manager))
+    (tmp_path / "pids.max").write_text("max\n")
+    SystemdV1({"pids": str(tmp_path), "devices": str(tmp_path)}, unit).set({"pids": {"limit": 5}})
+    assert told == [("a.scope", [("TasksMax", "t", 5)])]
+    assert (tmp_path / "pids.max").read_text().startswith("5")
 
 
 def test_device_rules_are_a_strict_policy_on_version_1() -> None:
