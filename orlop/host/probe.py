@@ -119,9 +119,6 @@ def _stream(fd: int) -> str:
 
 def _proc_mounts() -> tuple[str, ...]:
     """Where the host has proc and sysfs, the deepest first."""
-    places = []
-    for line in read_text("/proc/self/mountinfo").splitlines():
-        before, _, after = line.partition(" - ")
-        if after.split()[0] in ("proc", "sysfs"):
-            places.append(before.split()[4].encode().decode("unicode_escape"))
-    return tuple(sorted(places, reverse=True))
+    from orlop.host import mountinfo
+
+    return tuple(sorted((mount.point for mount in mountinfo.mounts("/proc", ("proc", "sysfs"))), reverse=True))
