@@ -35,6 +35,8 @@ class Bundle:
         `config` is another file than config.json in it.  Raises ConfigError.
         """
         self.path = os.path.abspath(path or ".")
+        if not self.path.isascii():
+            _check_text(self.path)
         self.data = self._read(os.path.join(self.path, config or CONFIG))
         self.asked = question(self.path, self.data)
         self.entry = recall(self.asked, place("programs")) if self.asked is not None else None
@@ -110,6 +112,16 @@ def _converted(spec: Spec) -> bytes:
 
 def _bad_root(path: str, what: str, hint: str) -> ConfigError:
     return ConfigError([Problem("root.path", f"invalid rootfs: {path}: {what}", hint)])
+
+
+def _check_text(path: str) -> None:
+    """Refuse a path that the state and its hooks' document, which are UTF-8, cannot hold."""
+    data = os.fsencode(path)
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "backslashreplace")
+        raise ConfigError(f"the path of the bundle is not UTF-8: {text}", hint="rename the directory") from None
 
 
 def resolve(spec: Spec, bundle: str, rootfs: str) -> None:
