@@ -67,7 +67,7 @@ SUPERBLOCK = frozenset("async sync dirsync lazytime nolazytime mand nomand".spli
 # Words without effect: the default, or a flag that no file system has taken for years.
 EMPTY = frozenset("defaults silent loud iversion noiversion".split())
 # Of SELinux, which takes off the quotes only from what mount(2) is given.
-_LABELS = frozenset("context fscontext defcontext rootcontext".split())
+LABELS = frozenset("context fscontext defcontext rootcontext".split())
 OWN = frozenset("bind rbind remount tmpcopyup idmap ridmap".split())
 ALL_WORDS = tuple(sorted({*ATTRIBUTES, *RECURSIVE, *PROPAGATION, *SUPERBLOCK, *EMPTY, *OWN}))
 
@@ -142,7 +142,7 @@ class MountOptions:
         """One word, or several with commas between them, as mount(2) takes them."""
         for word in _split(words) if "," in words else [words]:
             key, equals, value = word.partition("=")
-            if key in _LABELS:
+            if key in LABELS:
                 value = value.replace('"', "")
             if key or equals:
                 self.data.append((key, value if equals else None))

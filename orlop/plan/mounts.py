@@ -33,6 +33,7 @@ _HINTS = {
     EPERM: "the mount needs a privilege that the runtime, or the container's user namespace, does not have",
     ENOENT: "the source does not exist",
 }
+_LONGEST = 255  # bytes
 _NOT_OPENED = 0  # the number of no source: it is that of the standard input
 _FLAGS = (
     linux.MOUNT_ATTR_RDONLY
@@ -133,10 +134,15 @@ def _file_system(c: Construction, index: int, mount: Mount, options: MountOption
     kind = mount.get("type") or ""
     destination = mount["destination"]
     options.data += mount_context(c, kind)
-    fs = superblock(b, kind, mount.get("source"), options)
     on = options.on & ~linux.MOUNT_ATTR_RDONLY if kind == "tmpfs" else options.on
-    made = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, on)
-    b.close(fs)
+    if _too_long(mount, options) and c.creates("mount"):
+        from orlop.plan.long_options import make_mount
+
+        made = make_mount(c, index, kind, options, on)
+    else:
+        fs = superblock(b, kind, mount.get("source"), options)
+        made = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, on)
+        b.close(fs)
     if kind == "mqueue":
         label_queues(c, made)
     plain = kind in PLAIN_TYPES or paths.clean(destination) == "dev"
@@ -157,6 +163,12 @@ def _file_system(c: Construction, index: int, mount: Mount, options: MountOption
     b.close(place)
     propagate(b, made, options)
     return made
+
+
+def _too_long(mount: Mount, options: MountOptions) -> bool:
+    """Is there a text that fsconfig(2) does not take?"""
+    texts = [mount.get("source"), *(value for _, value in options.data)]
+    return any(len(text.encode("utf-8", "surrogateescape")) > _LONGEST for text in texts if text)
 
 
 def _take_mode(b: Builder, there: Register, made: Register) -> None:

@@ -47,11 +47,16 @@ def superblock(b: Builder, kind: str, source: str | None, options: MountOptions)
     fs = b.get("fsopen", kind, linux.FSOPEN_CLOEXEC)
     if source:
         b.do("fsconfig", fs, linux.FSCONFIG_SET_STRING, "source", source, 0)
-    if options.read_only and kind not in _SHARED_SUPERBLOCKS:
+    if takes_read_only(kind, options):
         b.do("fsconfig", fs, linux.FSCONFIG_SET_FLAG, "ro", 0, 0)
     set_options(b, fs, options)
     b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0)
     return fs
+
+
+def takes_read_only(kind: str, options: MountOptions) -> bool:
+    """Is the file system itself to be read-only?"""
+    return options.read_only and kind not in _SHARED_SUPERBLOCKS
 
 
 def set_options(b: Builder, fs: Register, options: MountOptions) -> None:

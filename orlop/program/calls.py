@@ -49,6 +49,7 @@ CALLS: dict[str, tuple[int, int, str]] = {
     "mkdirat": (258, 34, "dir:fd path:str mode:mode"),
     "mknodat": (259, 33, "dir:fd path:str mode:node device:device"),
     "mmap": (9, 222, "address:hex size prot:prot flags:map fd:fd offset"),
+    "mount": (165, 40, "source:str target:str type:str flags:hex data:str"),
     "mount_setattr": (442, 442, "dir:fd path:str flags:at attr:mount_attr size"),
     "move_mount": (429, 429, "from:fd from_path:str to:fd to_path:str flags:move_mount"),
     "open_tree": (428, 428, "dir:fd path:str flags:open_tree -> fd"),

@@ -223,6 +223,10 @@ CASES: dict[str, Case] = {
             namespaces=("pid", "network"),
         ),
     ),
+    "mounts-long-options": Case(
+        "an option that is longer than fsconfig takes: mount(2), on a place that nobody sees, and from there",
+        mounting(mount("/data", "overlay", "overlay", "lowerdir=" + ":".join(["/" + "l" * 99] * 3), "ro", "nosuid")),
+    ),
     "mounts-tmpfs": Case(
         "a tmpfs takes the mode of what it covers, unless it is given; a read-only one is closed last",
         mounting(mount("/run", "tmpfs", "tmpfs", "ro", "size=1m"), mount("/run/lock", "tmpfs", "tmpfs", "mode=1777")),

@@ -141,6 +141,32 @@ def test_the_data_of_a_file_system_gets_there(runtime: Runtime, bundle: Bundle) 
     assert {"size=64k", "mode=1700", "uid=3", "gid=4", "nr_inodes=10"} <= seen.data
 
 
+@pytest.mark.parametrize("mapped", [False, True])
+def test_an_option_may_be_longer_than_fsconfig_takes(
+    runtime: Runtime, bundle: Bundle, place: Path, mapped: bool
+) -> None:
+    if "overlay" not in Path("/proc/filesystems").read_text():
+        pytest.skip("the kernel has no overlay")
+    layers = [place / f"{number}" / ("x" * 200) for number in range(3)]
+    for layer in layers:
+        layer.mkdir(parents=True)
+        (layer / layer.parent.name).write_text("")
+    if mapped:
+        bundle.user_namespace()
+    lower = "lowerdir=" + ":".join(map(str, layers))
+    bundle.mount("/srv", "overlay", "s" * 300, lower, "noexec", "ro", "rprivate").set("root.readonly", True)
+    lines = runtime.shell(bundle, "ls /srv; grep ' /srv ' /proc/self/mountinfo; grep -c ' /proc ' /proc/self/mountinfo")
+    assert lines[:3] == ["0", "1", "2"] and lines[4] == "1"
+    fields = lines[3].split()
+    assert fields[5] == "ro,noexec,relatime" and fields[6:8] == ["-", "overlay"] and lower in fields[9]
+    assert fields[9].split(",")[0] == "ro"
+
+
+def test_all_options_of_a_mount_must_fit_a_page(runtime: Runtime, bundle: Bundle) -> None:
+    line = runtime.refuses(bundle.mount("/srv", "overlay", "overlay", "lowerdir=" + "/x" * 2100).args("true"))
+    assert "mounts[7].options" in line and "4095" in line
+
+
 def test_an_option_may_be_several_or_none(runtime: Runtime, bundle: Bundle, place: Path) -> None:
     bundle.mount("/srv", "tmpfs", "tmpfs", "mode=0711,size=64k", "").bind(place, "/tmp", "rbind", "")
     assert runtime.shell(bundle, "stat -c %a /srv; grep -c size=64k /proc/self/mountinfo") == ["711", "1"]
