@@ -73,7 +73,9 @@ def _unified(name: str) -> str | None:
     """Say why `name` is no file of a cgroup: they are all `CONTROLLER.PARAMETER`."""
     if "/" in name:
         return f'unified resource "{name}" must be a file name (no slashes)'
-    if "." not in name:
+    if "\0" in name:
+        return "contains a NUL character"
+    if not all(name.partition(".")):
         return f'unified resource "{name}" must be in the form CONTROLLER.PARAMETER'
     return None
 

@@ -270,6 +270,12 @@ CASES = {
     "a unified file of no controller": (
         "linux/resources/unified", {"max": "1"}, 'linux.resources.unified["max"]', "CONTROLLER.PARAMETER",
     ),
+    "a unified file of no parameter": (
+        "linux/resources/unified", {"memory.": "1"}, 'linux.resources.unified["memory."]', "CONTROLLER.PARAMETER",
+    ),
+    "a NUL in the name of a unified file": (
+        "linux/resources/unified", {"memory.high\0": "1"}, 'linux.resources.unified["memory.high\0"]', "contains a NUL character",
+    ),
     # seccomp
     "seccomp without a default": ("linux/seccomp", {}, "linux.seccomp.defaultAction", "is required"),
     "a bad default action": (
