@@ -274,7 +274,8 @@ CASES = {
         "linux/resources/unified", {"memory.": "1"}, 'linux.resources.unified["memory."]', "CONTROLLER.PARAMETER",
     ),
     "a NUL in the name of a unified file": (
-        "linux/resources/unified", {"memory.high\0": "1"}, 'linux.resources.unified["memory.high\0"]', "contains a NUL character",
+        "linux/resources/unified", {"memory.high\0": "1"},
+        'linux.resources.unified["memory.high\0"]', "contains a NUL character",
     ),
     # seccomp
     "seccomp without a default": ("linux/seccomp", {}, "linux.seccomp.defaultAction", "is required"),
