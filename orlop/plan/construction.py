@@ -8,6 +8,7 @@ from orlop.program.ops import Purpose, Register
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.plan.facts import Facts, Request
+    from orlop.plan.keeping import Kept
     from orlop.spec.types import Linux, Namespace, Process, Spec
 
 
@@ -51,7 +52,7 @@ class Construction:
         self.procfs: Register | None = None
         self.console: Register | None = None
         self.report: Register | None = None
-        self.sources: dict[int, Register] = {}
+        self.sources: dict[int, Kept] = {}
         self.opened: dict[str, Register] = {}
         self.working: Register | None = None
         self.inside: Register | None = None

@@ -29,6 +29,7 @@ from errno import EINVAL, EPERM
 from orlop.plan import events, paths
 from orlop.plan.construction import Construction
 from orlop.plan.facts import Request
+from orlop.plan.keeping import keep, take
 from orlop.plan.mount_options import MountOptions
 from orlop.plan.mounts import mount_purpose, open_late, open_source, place_tree
 from orlop.plan.rootfs import CLONE_TREE, attach, change
@@ -62,10 +63,11 @@ def open_idmapped(c: Construction) -> None:
             continue
         options = MountOptions(mount.get("options") or [])
         mount_purpose(c, index, mount)
-        tree = c.sources[index] = open_source(b, mount, options)
+        tree = open_source(b, mount, options)
         if not any(flag == linux.MS_SHARED for flag, _ in options.propagation):
             change(b, tree, propagation=linux.MS_SLAVE, tree=True)  # what is mounted in it does not reach the host
         map_owners(c, index, tree, options)
+        c.sources[index] = keep(b, tree)
     for namespace in dict.fromkeys(c.request.idmaps.values()):
         if namespace not in late:
             b.do("close", namespace)
@@ -90,25 +92,26 @@ def _mount_aside(c: Construction) -> None:
     b.do("fsconfig", fs, linux.FSCONFIG_CMD_CREATE, 0, 0, 0)
     aside = b.get("fsmount", fs, linux.FSMOUNT_CLOEXEC, 0)
     b.do("move_mount", aside, "", linux.AT_FDCWD, c.request.directory, linux.MOVE_MOUNT_F_EMPTY_PATH)
-    for index, tree in c.sources.items():
+    for index, kept in c.sources.items():
         mount = _mount(c, index)
         mount_purpose(c, index, mount)
+        tree = take(b, kept)
         directory = c.facts.sources.get(mount.get("source") or "", True)
         place = paths.mount_point(b, aside, str(index), directory=directory)
         attach(b, tree, place)
-        b.do("close", tree)
-        b.close(place)
+        b.close(tree, place)
     b.close(fs, aside)
 
 
 def take_locked(c: Construction) -> None:
     """In the container's mount namespace: clone the trees once more, now with what the kernel has locked."""
     b = c.b
-    for index, tree in c.sources.items():
+    for index in c.sources:
         mount = _mount(c, index)
         mount_purpose(c, index, mount)
         whole = linux.AT_RECURSIVE if MountOptions(mount.get("options") or []).recursive else 0
-        b.do("open_tree", linux.AT_FDCWD, f"{c.request.directory}/{index}", CLONE_TREE | whole, result=tree.number)
+        tree = b.get("open_tree", linux.AT_FDCWD, f"{c.request.directory}/{index}", CLONE_TREE | whole)
+        c.sources[index] = keep(b, tree)
 
 
 def _mount(c: Construction, index: int) -> Mount:

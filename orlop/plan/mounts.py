@@ -11,6 +11,7 @@ from errno import EACCES, EINVAL, ELOOP, ENODEV, ENOENT, ENOTDIR, EPERM
 from orlop.errors import ConfigError, Problem
 from orlop.plan import events, paths
 from orlop.plan.cgroup_mount import mount_cgroup
+from orlop.plan.keeping import keep, take
 from orlop.plan.labels import label_queues, mount_context
 from orlop.plan.mount_options import MountOptions
 from orlop.plan.over_proc import PLAIN_TYPES, check_proc, keep_off_proc, only_proc
@@ -22,6 +23,7 @@ from orlop.program.ops import Label, Purpose, Register
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.plan.construction import Construction
+    from orlop.plan.keeping import Kept
     from orlop.program.builder import Builder
     from orlop.spec.types import Mount
 
@@ -69,13 +71,13 @@ def open_sources(c: Construction) -> None:
             c.b.place(forbidden)
             c.b.set(tree, _NOT_OPENED)
             c.b.place(opened)
-            c.sources[index] = tree
+            c.sources[index] = keep(c.b, tree)
 
 
 def mount_all(c: Construction) -> None:
     """Make every mount of the config.  A read-only tmpfs stays writable until all are made: others may lie in it.
     One on /dev stays so until the devices are made."""
-    writable: list[tuple[Purpose, str, Register]] = []
+    writable: list[tuple[Purpose, str, Kept]] = []
     for index, mount in enumerate(c.spec.get("mounts") or []):
         mount_purpose(c, index, mount)
         options = MountOptions(mount.get("options") or [])
@@ -87,10 +89,12 @@ def mount_all(c: Construction) -> None:
         elif mount.get("type") == "cgroup":
             mount_cgroup(c, index, mount, options)
         elif mount.get("type") == "tmpfs" and options.read_only:
-            writable.append((c.b.current, paths.clean(mount["destination"]), _file_system(c, index, mount, options)))
+            made = keep(c.b, _file_system(c, index, mount, options))
+            writable.append((c.b.current, paths.clean(mount["destination"]), made))
         else:
             c.b.close(_file_system(c, index, mount, options))
-    for purpose, destination, made in writable:
+    for purpose, destination, kept in writable:
+        made = take(c.b, kept)
         if destination == "dev":
             c.writable_dev = purpose, made
         else:
@@ -219,8 +223,14 @@ def open_late(c: Construction, mount: Mount, options: MountOptions) -> Register:
 def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> None:
     assert c.root is not None
     b = c.b
-    tree = c.sources.pop(index, None)
-    if tree is None:
+    if index in c.sources:
+        tree = take(b, c.sources.pop(index))
+        if index not in c.request.idmaps:
+            opened = Label()
+            b.jump_if(tree, opened)
+            open_source(b, mount, options, into=tree)
+            b.place(opened)
+    else:
         if index in c.request.idmaps:
             from orlop.plan import idmap
 
@@ -230,11 +240,6 @@ def _bind(c: Construction, index: int, mount: Mount, options: MountOptions) -> N
         tree = open_late(c, mount, options)
         if index in c.request.idmaps:
             idmap.map_owners(c, index, tree, options)
-    elif index not in c.request.idmaps:
-        opened = Label()
-        b.jump_if(tree, opened)
-        open_source(b, mount, options, into=tree)
-        b.place(opened)
     place_tree(c, index, mount, options, tree)
 
 

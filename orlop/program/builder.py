@@ -227,6 +227,11 @@ class Builder:
             raise InternalError("a program needs more registers than the executor has")
         return Register(self._free.pop())
 
+    @property
+    def left(self) -> int:
+        """How many registers are free."""
+        return len(self._free)
+
     def free(self, *registers: Register) -> None:
         """Give registers back without closing what they hold."""
         self._free.extend(register.number for register in registers)

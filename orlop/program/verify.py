@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 UNSET, NUMBER, ERROR, CLOSED = -1, -2, -3, -4
 # Not a register: 1 once all descriptors from the control socket on are swept.
 _SWEPT = -1
+# Nor this: what memory holds too, and may be read back from there.
+_STORED = -2
 _NOT_SWEPT, _IS_SWEPT = 0, 1
 
 _LAST = 0xFFFF_FFFF
@@ -225,6 +227,8 @@ class _Paths:
             self._close(op, state)
         elif op.kind == CALL and op.name == "close_range" and not failed and self._sweeps(op):
             state[_SWEPT] = frozenset((_IS_SWEPT,))
+        elif op.kind == STORE and isinstance(op.args[2], Register):
+            state[_STORED] = state.get(_STORED, frozenset()) | state.get(op.args[2].number, frozenset())
         if op.result != NO_REGISTER:
             new = self._result(op, before, failed)
             self._overwrite(op, state, new)

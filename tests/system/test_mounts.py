@@ -362,6 +362,25 @@ def test_many_mounts_are_no_obstacle(runtime: Runtime, bundle: Bundle, place: Pa
     ]
 
 
+@pytest.mark.parametrize("word", ["rbind", "idmap"])
+def test_many_mounts_are_no_obstacle_in_a_user_namespace(
+    runtime: Runtime, bundle: Bundle, place: Path, word: str
+) -> None:
+    bundle.user_namespace()
+    for number in range(300):
+        bundle.bind(place, f"/tmp/{number}", "bind", "ro", word)
+        if word == "idmap":
+            maps = [{"containerID": 0, "hostID": 200000 + number % 2, "size": 65536}]
+            bundle.set("mounts[-1].uidMappings", maps).set("mounts[-1].gidMappings", maps)
+    assert runtime.shell(bundle, "cut -d' ' -f5 /proc/self/mountinfo | grep -c ^/tmp/") == ["300"]
+
+
+def test_many_read_only_file_systems_are_no_obstacle(runtime: Runtime, bundle: Bundle) -> None:
+    for number in range(200):
+        bundle.mount(f"/tmp/{number}", "tmpfs", "tmpfs", "ro")
+    assert runtime.shell(bundle, "cut -d' ' -f5,6 /proc/self/mountinfo | grep -c '^/tmp/.* ro'") == ["200"]
+
+
 # The root
 
 

@@ -179,6 +179,18 @@ def test_a_descriptor_must_not_be_lost() -> None:
     assert problem(make) == ("operation 0 (openat, field): its descriptor may be lost: operation 1 takes its register")
 
 
+def test_a_descriptor_that_is_in_memory_is_not_lost() -> None:
+    def make(b: Builder) -> None:
+        address = b.space(8)
+        handle = open_file(b)
+        b.store(address, 8, handle)
+        b.free(handle)
+        b.close(open_file(b, "/b"))
+        b.close(b.load(address, 8))
+
+    assert verify(build(make)) == []
+
+
 def test_a_descriptor_must_not_be_lost_on_one_path_of_two() -> None:
     def make(b: Builder) -> None:
         later = Label()
