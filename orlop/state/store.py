@@ -263,8 +263,10 @@ class Store:
         with a deadline (in seconds of time.monotonic), goes on without it then.  Raises NotFound."""
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"container does not exist: {self.container_id}") from None
+        except OSError as error:
+            raise _refused(f"lock {self.path}", error) from None
         try:
             _await_lock(fd, deadline)
             if not self._is_at(fd):  # removed while we waited, and perhaps made anew: it is not what the caller knows

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orlop.errors import OrlopError
+from orlop import system
+from orlop.errors import NotFound, OrlopError
 from orlop.state.refusal import refused
 from orlop.state.store import Store
 
@@ -40,3 +41,18 @@ def test_a_file_in_the_place_of_the_root_is_told(tmp_path: Path, below: str) -> 
     with pytest.raises(OrlopError, match=words) as caught:
         Store(f"{root}{below}", "web").make(f"{root}{below}")
     assert "--root" in str(caught.value.hint)
+
+
+def test_a_container_that_cannot_be_locked_is_not_taken_for_a_missing_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(str(tmp_path), "web")
+    store.make(str(tmp_path))
+
+    def full(*_arguments: object, **_more: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(system, "open", full)
+    with pytest.raises(OrlopError, match=f"^unable to lock {tmp_path}/web: too many open files$") as caught:
+        store.lock()
+    assert not isinstance(caught.value, NotFound)
