@@ -50,6 +50,10 @@ class Before:
                     self._old += _old(each, directory(each.controller))
                 each = each.instead
 
+    def writes(self) -> list[Write]:
+        """Return what writes all back, in the order of the limits."""
+        return [write for write, _text in self._old]
+
     def restore(self, reason: BaseException) -> None:
         """Write all back, the last first; `reason`, which is about to be raised, tells where even that failed.
 

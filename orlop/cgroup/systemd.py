@@ -114,13 +114,18 @@ class UnitCgroup(Cgroup):
         return error
 
     def update(self, resources: Resources, previous: Resources | None, then: Callable[[], None] | None = None) -> None:
+        from orlop.cgroup.rollback import Before
+
+        held = Before(self.writes(resources), self.directory).writes()
         try:
             super().update(resources, previous, then)
         except BaseException as reason:
-            from orlop.cgroup.systemd_properties import unset
+            from orlop.cgroup.systemd_properties import properties, unset
 
+            # What nobody has asked for the files tell: systemd has limits of its own, such as DefaultTasksMax.
             before = {one[0]: one for one in unset(self._limits(resources))}
-            before.update((one[0], one) for one in self._limits(previous) if one[0] in before)
+            known = [*properties(held, self.version), *self._limits(previous)]
+            before.update((one[0], one) for one in known if one[0] in before)
             try:
                 self._tell(list(before.values()))
             except CgroupError as error:

@@ -23,6 +23,7 @@ _DEFAULT_PERIOD = 100_000
 _DIGITS = 20  # of the largest number of 64 bits
 _UNITS = " KMGTPE"
 OLDEST_IDLE = 252  # of systemd, with CPUWeight=idle
+_UNSET = {"MemoryLow": 0, "MemoryMin": 0}  # what is no limit, but a protection
 _BANDWIDTH = {"CPUQuotaPerSecUSec", "CPUQuotaPeriodUSec"}
 _BANDWIDTH_FILES = ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us")
 
@@ -60,7 +61,7 @@ def asker(text: str, writes: Iterable[Write], version: int) -> Write | None:
 
 def unset(wanted: Iterable[Property]) -> list[Property]:
     """Return the same properties as a unit has them that was told none."""
-    return [(name, signature, b"" if signature == "ay" else INFINITY) for name, signature, _value in wanted]
+    return [(name, kind, _UNSET.get(name, b"" if kind == "ay" else INFINITY)) for name, kind, _value in wanted]
 
 
 def rounded(writes: list[Write]) -> list[Write]:

@@ -182,6 +182,41 @@ def test_what_a_failed_update_set_first_is_taken_back() -> None:
     assert sorted(unset(found)) == [("AllowedCPUs", "ay", b""), ("MemoryMax", "t", INFINITY)]
 
 
+def test_after_a_failed_update_systemd_is_told_what_the_files_held(tmp_path: Path) -> None:
+    for name, text in (("memory.low", "0\n"), ("pids.max", "4915\n"), ("cpu.max", "max 100000\n"), ("cpu.idle", "0\n")):
+        (tmp_path / name).write_text(text)
+    told: list[dict[str, Value]] = []
+
+    def set(_name: str, limits: list[Property]) -> None:
+        told.append({name: value for name, _signature, value in limits})
+
+    def fail() -> None:
+        raise OrlopError("no room")
+
+    unit = Unit("a.scope", lambda _knocked: cast("Manager", SimpleNamespace(set=set, version=lambda: 256)))
+    cgroup = SystemdV2(str(tmp_path), unit, mount=str(tmp_path), own=str(tmp_path))
+    change = {"memory": {"reservation": 5}, "pids": {"limit": 7}, "cpu": {"quota": 5000, "idle": 1}}
+    with pytest.raises(OrlopError, match=r"^no room$"):
+        cgroup.update(change, None, fail)
+    assert told[0] == {
+        "TasksMax": 7, "MemoryLow": 5, "CPUWeight": 0, "CPUQuotaPerSecUSec": 50000, "CPUQuotaPeriodUSec": 100000,
+    }  # fmt: skip
+    assert told[1:] == [
+        {
+            "TasksMax": 4915,
+            "MemoryLow": 0,
+            "CPUWeight": INFINITY,
+            "CPUQuotaPerSecUSec": INFINITY,
+            "CPUQuotaPeriodUSec": 100000,
+        }
+    ]
+
+
+def test_memory_that_nobody_has_asked_to_protect_is_not_protected() -> None:
+    found = properties(writes({"unified": {"memory.min": "5", "memory.low": "5"}}, 2), 2)
+    assert sorted(unset(found)) == [("MemoryLow", "t", 0), ("MemoryMin", "t", 0)]
+
+
 @pytest.mark.parametrize(
     ("said", "version", "field"),
     [
