@@ -200,15 +200,30 @@ def processes(path: str, *, nested: bool) -> list[int]:
         if code not in GONE:
             message = f"cannot read the processes of {path}: {reason(code)}"
             raise CgroupError(code, message, call="read", path=path) from None
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _add_processes(found: list[int], path: str, below: int | None) -> None:
     try:
-        found += [int(line) for line in read(f"{path}/cgroup.procs", below).split()]
+        try:
+            found += [int(line) for line in read(f"{path}/cgroup.procs", below).split()]
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+            found += _processes_of_threads(path, below)
     except OSError as error:
-        if error.errno not in (*GONE, errno.EOPNOTSUPP):  # the latter: threaded, whose processes are further up
+        if error.errno not in GONE:
             raise
+
+
+def _processes_of_threads(path: str, below: int | None) -> Iterator[int]:
+    """The processes of a threaded cgroup, which names only its threads: the others are told further up."""
+    for thread in read(f"{path}/cgroup.threads", below).split():
+        try:
+            _, _, rest = read(f"/proc/{thread}/status").partition("\nTgid:")
+        except OSError:
+            continue  # it has ended
+        yield int(rest.split("\n")[0])
 
 
 def _rmdir(path: str, below: int | None = None) -> int:

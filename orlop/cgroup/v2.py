@@ -109,8 +109,23 @@ class CgroupV2(Cgroup):
             for path in self.paths.values():
                 files.write(path + "/cgroup.kill", "1")  # kernel 5.14; frozen processes die of it too
         except CgroupError as error:
-            if error.errno not in files.GONE:
+            if error.errno == errno.EOPNOTSUPP:
+                self._kill_each()
+            elif error.errno not in files.GONE:
                 raise
+
+    def _kill_each(self) -> None:
+        """Kill the processes of a threaded cgroup one by one, frozen so that none forks faster than we signal."""
+        if not self.pids():
+            return
+        try:
+            self.freeze()
+        except CgroupError:
+            pass  # the signal is still worth it
+        try:
+            self.signal(9)
+        finally:
+            self.thaw()
 
     def freezer(self) -> Freezer | None:
         from orlop.cgroup.freezer import FreezerV2
