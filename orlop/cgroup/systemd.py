@@ -84,7 +84,8 @@ class UnitCgroup(Cgroup):
     def _narrow(self, resources: Resources | None) -> list[Write]:
         if not self.needs_process or not resources or not (resources.get("pids") or resources.get("unified")):
             return []
-        return [write for write in self.writes(resources) if write.file == "pids.max" and write.value in ("0", "1")]
+        limits = [write for write in self.writes(resources) if write.file == "pids.max"]
+        return [write for write in limits if write.value.strip() in ("0", "1")]
 
     def _directory(self, write: Write) -> str:
         return self.paths.get(write.controller) or self.paths[""]

@@ -36,9 +36,9 @@ def properties(writes: Iterable[Write], version: int) -> list[Property]:
     found: dict[str, Property] = {}
     files = {}
     for write in writes:
-        files[write.file] = write.value
+        text = files[write.file] = write.value.strip()  # as the kernel does
         row = _TABLE[version].get(write.file)
-        if row and (value := row[2](write.value)) is not None:
+        if row and (value := row[2](text)) is not None:
             found.pop(row[0], None)
             found[row[0]] = (row[0], row[1], value)
     for name, amount in _bandwidth(files, version):
@@ -172,7 +172,7 @@ def _bandwidth(files: dict[str, str], version: int) -> list[tuple[str, int]]:
 
 
 def _cpu_max(text: str) -> tuple[int | None, int]:
-    quota, _, period = text.partition(" ")
+    quota, period = [*text.split(), "", ""][:2]
     return _number(quota), _count(period) or _DEFAULT_PERIOD
 
 

@@ -46,4 +46,4 @@ class SystemdV2(UnitCgroup, CgroupV2):
 
 def _idles(writes: list[Write]) -> bool:
     """What is idle has no weight: systemd takes one or the other."""
-    return {write.file: write.value for write in writes}.get("cpu.idle") == "1"
+    return {write.file: write.value.strip() for write in writes}.get("cpu.idle") == "1"

@@ -139,6 +139,14 @@ def test_the_record_tells_the_unit() -> None:
         ({"blockIO": {"weight": 10}}, 1, {"BlockIOWeight": 10}),
         ({"unified": {"memory.max": "1G", "memory.high": "512m"}}, 2, {"MemoryMax": 1 << 30, "MemoryHigh": 1 << 29}),
         ({"unified": {"memory.max": "99999999999E"}}, 2, {"MemoryMax": INFINITY}),
+        (
+            {"unified": {"memory.max": " 5", "memory.high": "max ", "pids.max": "3\t"}},
+            2,
+            {"MemoryMax": 5, "MemoryHigh": INFINITY, "TasksMax": 3},
+        ),
+        ({"unified": {"cpu.max": " 5000\t 20000 "}}, 2, {"CPUQuotaPerSecUSec": 250000, "CPUQuotaPeriodUSec": 20000}),
+        ({"unified": {"cpu.idle": "1 "}}, 2, {"CPUWeight": 0}),
+        ({"unified": {"cpu.max": " "}}, 2, {"CPUQuotaPerSecUSec": INFINITY, "CPUQuotaPeriodUSec": 100000}),
     ],
 )
 def test_limits_are_properties(resources: dict[str, object], version: int, expected: dict[str, Value]) -> None:
