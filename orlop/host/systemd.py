@@ -92,7 +92,7 @@ class Manager:
 
     def version(self) -> int:
         """The number of systemd's release; 0 where it cannot be told.  Raises BusError."""
-        text = self._get("Version")
+        text = self._get("Version").lstrip('"v')  # before the number in some distributions
         digits = text[: len(text) - len(text.lstrip("0123456789"))]
         return int(digits or 0)
 

@@ -198,9 +198,12 @@ def test_a_unit_that_is_gone_is_stopped(peer: Peer, manager: Manager) -> None:
     manager.stop("box.scope")
 
 
-def test_the_release_of_systemd_is_a_number(peer: Peer, manager: Manager) -> None:
-    peer.answers["Get"] = lambda: peer.reply("v", ("s", "252.39-1~deb12u2"))
-    assert manager.version() == 252
+@pytest.mark.parametrize(
+    ("text", "number"), [("252.39-1~deb12u2", 252), ("257", 257), ("v245.4-1.fc32", 245), ('"v244"', 244), ("main", 0)]
+)
+def test_the_release_of_systemd_is_a_number(peer: Peer, manager: Manager, text: str, number: int) -> None:
+    peer.answers["Get"] = lambda: peer.reply("v", ("s", text))
+    assert manager.version() == number
 
 
 def test_a_bus_is_greeted_and_asked_for_signals(peer: Peer) -> None:
