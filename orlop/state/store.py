@@ -170,6 +170,9 @@ class Store:
         self._write_aside(name, text.encode() if isinstance(text, str) else text)
         self._rename(name)
 
+    def _read(self, name: str) -> bytes:
+        return os.fsencode(read_text(f"{self.path}/{name}"))
+
     def _write_aside(self, name: str, data: bytes) -> None:
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -215,7 +218,7 @@ class Store:
 
     def config(self) -> bytes:
         """The config of create."""
-        return read_text(f"{self.path}/{_CONFIG}").encode("utf-8", "surrogateescape")
+        return self._read(_CONFIG)
 
     def save_resources(self, resources: dict[str, object]) -> None:
         """Keep the limits of an update."""
@@ -227,7 +230,7 @@ class Store:
 
         path = f"{self.path}/{_RESOURCES}"
         try:
-            found = parse(read_text(path).encode(), path)
+            found = parse(self._read(_RESOURCES), path)
         except FileNotFoundError:
             return None
         return found if isinstance(found, dict) else None
@@ -235,14 +238,14 @@ class Store:
     def load(self) -> Record:
         """The record.  Raises NotFound when there is none."""
         try:
-            data = read_text(f"{self.path}/{_RECORD}")
+            data = self._read(_RECORD)
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"container does not exist: {self.container_id}") from None
         except OSError as error:
             raise _refused(f"read {self.path}/{_RECORD}", error) from None
         from orlop.spec.json import parse
 
-        found = parse(data.encode(), f"{self.path}/{_RECORD}")
+        found = parse(data, f"{self.path}/{_RECORD}")
         record = Record.__new__(Record)
         try:
             if found["orlop_format"] > FORMAT:  # type: ignore[index]

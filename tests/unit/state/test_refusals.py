@@ -56,3 +56,20 @@ def test_a_container_that_cannot_be_locked_is_not_taken_for_a_missing_one(
     with pytest.raises(OrlopError, match=f"^unable to lock {tmp_path}/web: too many open files$") as caught:
         store.lock()
     assert not isinstance(caught.value, NotFound)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"{", b"[]", b'{"orlop_format": "1"}'])
+def test_a_record_that_is_none_is_an_error_of_its_own(tmp_path: Path, data: bytes) -> None:
+    store = Store(str(tmp_path), "web")
+    store.make(str(tmp_path))
+    (tmp_path / "web/state.json").write_bytes(data)
+    with pytest.raises(OrlopError):
+        store.load()
+
+
+def test_limits_that_are_none_are_an_error_of_their_own(tmp_path: Path) -> None:
+    store = Store(str(tmp_path), "web")
+    store.make(str(tmp_path))
+    (tmp_path / "web/resources.json").write_bytes(b"\xff")
+    with pytest.raises(OrlopError):
+        store.resources()
