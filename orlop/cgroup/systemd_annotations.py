@@ -134,7 +134,7 @@ class _Text:
         from orlop.host.dbus_wire import WireError, split
 
         try:
-            known = len(kind) <= _LONGEST and _NO_VALUES.isdisjoint(kind) and "()" not in kind and len(split(kind)) == 1
+            known = len(kind) <= _LONGEST and _NO_VALUES.isdisjoint(kind) and len(split(kind)) == 1
         except WireError:
             known = False
         if not known:

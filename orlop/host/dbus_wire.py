@@ -111,7 +111,7 @@ def _end(signature: str, at: int) -> int:
         return _end(signature, at + 1)
     if letter in ("(", "{"):
         close = ")" if letter == "(" else "}"
-        at += 1
+        at = _end(signature, at + 1)
         while signature[at : at + 1] != close:
             at = _end(signature, at)
         return at + 1

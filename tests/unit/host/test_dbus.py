@@ -158,6 +158,13 @@ def test_a_value_that_does_not_fit_its_signature_is_refused(signature: str, valu
         wire.call(1, {}, signature, [value])
 
 
+@pytest.mark.parametrize("signature", ["()", "a()", "(a())", "{}", "a", "(s", "((s)"])
+def test_a_type_without_values_is_none(signature: str) -> None:
+    """An array of structs without members would have no end: each takes up no bytes."""
+    with pytest.raises(wire.WireError):
+        wire.split(signature)
+
+
 def test_a_unit_is_started_when_its_job_is_done(peer: Peer, manager: Manager) -> None:
     peer.answers["StartTransientUnit"] = lambda: (
         peer.removed("/other", "failed") + peer.reply("o", JOB) + peer.removed(JOB, "done")
