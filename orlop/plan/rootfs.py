@@ -71,8 +71,9 @@ def set_options(b: Builder, fs: Register, options: MountOptions) -> None:
 
 
 def cut_propagation(c: Construction) -> None:
-    """Nothing that is mounted from here on reaches the host."""
-    if not c.creates("mount"):
+    """Nothing that is mounted from here on reaches the host, nor whoever shares the mounts of a namespace that is
+    joined."""
+    if "mount" not in c.namespaces:
         return
     b = c.b
     b.purpose("linux.rootfsPropagation", "unable to cut mount propagation to the host")

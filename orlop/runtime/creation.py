@@ -107,10 +107,10 @@ class Creation:
         """Up to the point where the container waits for start.  Leaves nothing behind when it fails."""
         store, spec, options = self.store, self.bundle.spec, self.options
         linux = spec.get("linux") or {}
-        if linux.get("sysctl"):
-            from orlop.runtime.own_network import check_own_network
+        if any(row.get("path") and row["type"] in ("mount", "network") for row in linux.get("namespaces") or []):
+            from orlop.runtime.own_namespaces import check_own
 
-            check_own_network(linux)
+            check_own(linux)
         self.owner = yield from owner(spec, options.log)
         store.make(os.path.dirname(store.path))
         try:

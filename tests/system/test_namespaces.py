@@ -159,6 +159,28 @@ def test_a_mount_namespace_is_joined(runtime: Runtime, bundle: Bundle) -> None:
         other.kill()
 
 
+def test_a_mount_namespace_whose_mounts_are_shared_is_joined(runtime: Runtime, bundle: Bundle) -> None:
+    command = ["unshare", "--mount", "--propagation", "shared", "sh", "-c", "echo; exec sleep 1000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        try:
+            bundle.namespace("mount", f"/proc/{other.pid}/ns/mnt")
+            assert runtime.shell(bundle, "cut -d' ' -f5 /proc/self/mountinfo | grep -cx /") == ["1"]
+        finally:
+            other.kill()
+
+
+def test_the_runtimes_own_mount_namespace_is_not_joined(runtime: Runtime, bundle: Bundle) -> None:
+    # In one that nothing else lives in: its root would become that of the container.
+    if not runtime.is_orlop:
+        pytest.skip("runc does so, and has the root of the container itself from then on")
+    bundle.namespace("mount", "/proc/self/ns/mnt").args("true")
+    command = ["unshare", "--mount", *runtime.command("run", "-b", bundle.path, runtime.new_id())]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "linux.namespaces" in done.stderr and "the runtime's own" in done.stderr
+
+
 def test_a_path_that_is_no_namespace_is_named(runtime: Runtime, bundle: Bundle) -> None:
     bundle.namespace("network", "/etc/passwd").args("true")
     line = runtime.refuses(bundle)
