@@ -34,7 +34,7 @@ orlop/executor/init.$(cpu): $(executor_sources)
 orlop/executor/init.$(other_cpu): $(executor_sources)
 	tools/native.sh executor $@ $(cross)
 
-build/orlop: launcher/launcher.c tools/native.sh
+build/orlop: $(wildcard launcher/*.[ch]) tools/native.sh
 	tools/native.sh launcher $@ $(CC)
 
 # The interpreter itself, and not a virtual environment's link to it or a version manager's script, which take longer.
@@ -57,12 +57,12 @@ lint: $(VENV)/ready
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/clang-format --dry-run --Werror orlop/executor/*.[ch] launcher/*.c
+	$(VENV)/bin/clang-format --dry-run --Werror orlop/executor/*.[ch] launcher/*.[ch]
 
 format: $(VENV)/ready
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
-	$(VENV)/bin/clang-format -i orlop/executor/*.[ch] launcher/*.c
+	$(VENV)/bin/clang-format -i orlop/executor/*.[ch] launcher/*.[ch]
 
 $(VENV)/ready: pyproject.toml tools/packages.sh tools/requirements.py build/orlop.python
 	tools/packages.sh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 import time
@@ -39,8 +40,6 @@ class Runtime:
 
     def pid(self, name: str) -> int:
         """The first process of a container."""
-        import json
-
         done = subprocess.run([*self.command, "state", name], stdout=subprocess.PIPE, check=True)
         return int(json.loads(done.stdout)["pid"])
 
@@ -60,6 +59,17 @@ def works(runtime: Runtime, bundle: Path) -> bool:
 
 def run(runtime: Runtime, bundle: Path) -> float:
     return runtime.call("run", "--bundle", bundle, new_id())
+
+
+def run_new(runtime: Runtime, bundle: Path) -> float:
+    """A run of a config that nobody has seen before, as those of engines are."""
+    own = bundle.parent / f"new-{runtime.name}"
+    own.mkdir(exist_ok=True)
+    config = json.loads((bundle / "config.json").read_text())
+    name = new_id()
+    config["root"]["path"] = str(bundle / "rootfs")
+    (own / "config.json").write_text(json.dumps({**config, "annotations": {"name": name}}))
+    return runtime.call("run", "--bundle", own, name)
 
 
 def run_from_program(runtime: Runtime, bundle: Path) -> float:
@@ -143,6 +153,7 @@ def monitor_memory(runtime: Runtime, bundle: Path) -> float:
 
 MEASURES: dict[str, Callable[[Runtime, Path], float]] = {
     "run /bin/true (ms)": run,
+    "run a config that is new (ms)": run_new,
     "run it under a seccomp profile (ms)": run_filtered,
     "run from a Python program (ms)": run_from_program,
     "create + start + delete (ms)": create_start_delete,

@@ -18,74 +18,24 @@
  * The pack of modules (orlop/pack.py) is to be used as long as no source of them has changed since it was made.  To ask
  * for all of them takes a tenth of the time here that it takes in Python: where none has, boot.py is told `-X fresh`.
  *
+ * Then a `run` that came before can do without the interpreter (replay.c).
+ *
  * For a container in a scope of systemd's a child goes ahead (hasten_cgroup), of which `-X ahead=PID` tells.
  *
  * The environment, the descriptors and the command's own name are passed on as they are.  System calls only: no libc.
  */
 
+#include "replay.h"
+#include "system.h"
+
 #if defined(__x86_64__)
-#define NR_READ 0
-#define NR_WRITE 1
-#define NR_CLOSE 3
-#define NR_PREAD64 17
-#define NR_NANOSLEEP 35
-#define NR_CLONE 56
-#define NR_EXECVE 59
-#define NR_EXIT_GROUP 231
-#define NR_OPENAT 257
-#define NR_NEWFSTATAT 262
-#define NR_READLINKAT 267
-#define NR_FACCESSAT 269
-
-static long call(long number, long a, long b, long c, long d)
-{
-    register long r10 __asm__("r10") = d;
-    long result;
-    __asm__ volatile("syscall" : "=a"(result) : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
-    return result;
-}
-
 __asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall launch\n\thlt\n");
-
 #elif defined(__aarch64__)
-#define NR_FACCESSAT 48
-#define NR_OPENAT 56
-#define NR_CLOSE 57
-#define NR_READ 63
-#define NR_WRITE 64
-#define NR_PREAD64 67
-#define NR_READLINKAT 78
-#define NR_NEWFSTATAT 79
-#define NR_EXIT_GROUP 94
-#define NR_NANOSLEEP 101
-#define NR_CLONE 220
-#define NR_EXECVE 221
-
-static long call(long number, long a, long b, long c, long d)
-{
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
-    return x0;
-}
-
 __asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tbl launch\n\tbrk #1\n");
-#else
-#error "orlop's launcher is for x86-64 and AArch64"
 #endif
 
-#define AT_FDCWD (-100)
-#define O_WRONLY 1
-#define O_CLOEXEC 02000000
-#define O_PATH 010000000
-#define X_OK 1
-#define F_OK 0
-
 /* Versions of CPython 3: a new one appears each year, and each costs two system calls of a microsecond. */
-enum { OLDEST = 11, NEWEST = 30, PATH_SIZE = 4096, OWN_WORDS = 14 };
+enum { OLDEST = 11, NEWEST = 30, OWN_WORDS = 14 };
 
 struct path {
     unsigned length;
@@ -93,14 +43,6 @@ struct path {
 };
 
 void launch(char **stack);
-
-static unsigned length_of(const char *text)
-{
-    unsigned length = 0;
-    while (text[length])
-        length++;
-    return length;
-}
 
 /* A path that does not fit becomes empty, and so names nothing. */
 static void add(struct path *path, const char *text)
@@ -282,15 +224,6 @@ static void kept(struct path *file, const struct path *root, const char *name, i
     add(file, suffix);
 }
 
-/* struct stat, in which these are at the same places in both architectures. */
-struct stat {
-    char before[48];
-    unsigned long size;
-    char between[32];
-    unsigned long mtime, mtime_nanoseconds;
-    char after[40];
-};
-
 /* boot.py's .pyc, if it was made by this version of the interpreter from boot.py as it is now. */
 static int compiled(struct path *boot, const struct path *root, int minor)
 {
@@ -358,13 +291,16 @@ static int unchanged(long directory, const char *sources, unsigned length)
     return at == length;
 }
 
-/* Are the sources of the modules that the called command needs those that the pack was made from? */
-static int fresh(const struct path *root, int minor, char **words)
+/* Are the sources of the modules that the called command needs those that the pack was made from?  `code` is then what
+ * stands for them. */
+static int fresh(const struct path *root, int minor, char **words, char *code)
 {
     static struct path pack;
     static unsigned long sources[SOURCES_SIZE / 8 + 1]; /* a path in it ends before its end, which stays zero */
     struct {
-        char before[20]; /* which boot.py looks at */
+        char magic[8];
+        char code[CODE_SIZE];
+        unsigned int length; /* of what boot.py reads */
         unsigned int count;
         struct command commands[COMMANDS];
     } head;
@@ -378,6 +314,8 @@ static int fresh(const struct path *root, int minor, char **words)
         found = command && command->length <= SOURCES_SIZE &&
                 call(NR_PREAD64, file, (long)sources, command->length, command->at) == command->length &&
                 unchanged(directory, (const char *)sources, command->length);
+        for (unsigned i = 0; i < CODE_SIZE; i++)
+            code[i] = head.code[i];
     }
     call(NR_CLOSE, file, 0, 0, 0);
     call(NR_CLOSE, directory, 0, 0, 0);
@@ -500,7 +438,10 @@ void launch(char **stack)
     *word++ = "-S"; /* no site, no .pth files */
     *word++ = "-X";
     *word++ = "utf8"; /* whatever the locale is */
-    if (minor && count > 0 && fresh(&root, minor, arguments + 1)) {
+    char code[CODE_SIZE];
+    if (minor && count > 0 && fresh(&root, minor, arguments + 1, code)) {
+        if (!child)
+            replay(code, arguments, environment);
         *word++ = "-X";
         *word++ = "fresh";
     }

@@ -30,7 +30,7 @@ esac
 case $what in
     # The linker script gives the fixed layout; pages may hold both text and data, so the file stays a few KB.
     executor) set -- "$@" -Wl,-T,"$source/orlop/executor/executor.ld" "$source/orlop/executor/init.c" ;;
-    launcher) set -- "$@" -Wl,-z,noseparate-code "$source/launcher/launcher.c" ;;
+    launcher) set -- "$@" -Wl,-z,noseparate-code "$source/launcher/launcher.c" "$source/launcher/replay.c" ;;
     *) echo "$0: nothing is called '$what'" >&2; exit 1 ;;
 esac
 

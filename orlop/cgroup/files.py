@@ -20,6 +20,9 @@ PERMISSION = (errno.EPERM, errno.EACCES, errno.EROFS)
 # A cgroup that is removed while we look: the file is not there, or its cgroup is dead.
 GONE = (errno.ENOENT, errno.ENODEV)
 
+# What is done, for who wants to do the same again (runtime/replay.py): ("make" | "read" | "write", path, text).
+journal: list[tuple[str, str, str]] | None = None
+
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _MKDIR_TRIES = 1000
 _BUSY_RETRIES = 10
@@ -41,7 +44,10 @@ def read(path: str, below: int | None = None) -> str:
             text += chunk
     finally:
         os.close(descriptor)
-    return text.decode("ascii", "surrogateescape")
+    found = text.decode("ascii", "surrogateescape")
+    if journal is not None:
+        journal.append(("read", path, found))
+    return found
 
 
 def write(path: str, *values: str, field: str | None = None) -> None:
@@ -57,6 +63,8 @@ def write(path: str, *values: str, field: str | None = None) -> None:
         try:
             for value in values:
                 os.write(descriptor, value.encode())
+                if journal is not None:
+                    journal.append(("write", path, value))
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -82,6 +90,8 @@ def make(path: str) -> list[str]:
         try:
             os.mkdir(missing[-1], 0o755)
             made.append(missing[-1])
+            if journal is not None:
+                journal.append(("make", missing[-1], ""))
         except FileExistsError:
             pass
         except FileNotFoundError:

@@ -33,6 +33,7 @@ COMMANDS = {
     "help": "list the commands, or show the help of one",
 }
 ALIASES = {"h": "help"}
+HIDDEN = ("attend",)
 
 
 class UnknownCommand(OrlopError):
@@ -46,7 +47,7 @@ class UnknownCommand(OrlopError):
 def canonical(name: str) -> str:
     """Return the name that the table has for `name`.  Raises UnknownCommand."""
     name = ALIASES.get(name, name)
-    if name not in COMMANDS:
+    if name not in COMMANDS and name not in HIDDEN:
         raise UnknownCommand(name)
     return name
 

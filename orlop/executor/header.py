@@ -12,8 +12,8 @@ from orlop.program.calls import ARCHITECTURES, CALLS
 
 _CALLS_OF_THE_EXECUTOR = ("clock_gettime", "exit_group", "openat2", "recvfrom", "sendmsg")
 _LAYOUT = (
-    "MAGIC VERSION PROGRAM_BASE SCRATCH_BASE STAMPS_BASE REGISTERS NO_REGISTER ARGUMENTS POLICIES MAX_OPS "
-    "EVENT_DESCRIPTORS WHEN_ZERO WHEN_NOT_ZERO WHEN_ERROR EVENT_FAILED"
+    "MAGIC VERSION PROGRAM_BASE SCRATCH_BASE STAMPS_BASE REGISTERS NO_REGISTER ENVIRONMENT ARGUMENTS POLICIES MAX_OPS "
+    "DIGITS_SIZE EVENT_DESCRIPTORS WHEN_ZERO WHEN_NOT_ZERO WHEN_ERROR EVENT_FAILED"
 ).split()
 _KERNEL = {
     "EINTR": 4,
@@ -38,7 +38,7 @@ def header() -> str:
     out += [f"#define {name} {getattr(layout, name):#x}\n" for name in _LAYOUT]
     out.append("\n")
     out += [f"#define {name} {value:#x}\n" for name, value in _KERNEL.items()]
-    out.append("\nenum { " + ", ".join(f"KIND_{kind}" for kind in layout.KINDS) + ", KIND_COUNT };\n")
+    out.append("\nenum {\n" + "".join(f"    KIND_{kind},\n" for kind in layout.KINDS) + "    KIND_COUNT\n};\n")
     for column, architecture in enumerate(ARCHITECTURES):
         out.append(f"\n#{'el' if column else ''}if defined(__{architecture}__)\n")
         out += [f"#define NR_{name} {CALLS[name][column]}\n" for name in _CALLS_OF_THE_EXECUTOR]

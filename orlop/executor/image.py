@@ -73,19 +73,29 @@ def template(machine: str) -> _Template:
 
 def sealed(program: bytes, scratch: int, machine: str) -> int:
     """A descriptor (close-on-exec) of a sealed executable that runs this encoded program.  The caller closes it."""
-    model = template(machine)
-    head = bytearray(model.text)
-    _SIZES.pack_into(head, model.program_sizes, len(program), len(program))
-    _SIZES.pack_into(head, model.scratch_sizes, 0, max(scratch, 8))
     fd = _memory_file()
     try:
-        os.pwrite(fd, head, 0)
-        os.pwrite(fd, program, model.program_offset)
+        os.pwrite(fd, _head(len(program), scratch, machine), 0)
+        os.pwrite(fd, program, template(machine).program_offset)
         fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
     except BaseException:
         os.close(fd)
         raise
     return fd
+
+
+def whole(program: bytes, scratch: int, machine: str) -> tuple[bytes, int]:
+    """The bytes of an executable that runs this encoded program, and where the program is in it."""
+    at = template(machine).program_offset
+    return bytes(_head(len(program), scratch, machine)).ljust(at, b"\0") + program, at
+
+
+def _head(size: int, scratch: int, machine: str) -> bytearray:
+    model = template(machine)
+    head = bytearray(model.text)
+    _SIZES.pack_into(head, model.program_sizes, size, size)
+    _SIZES.pack_into(head, model.scratch_sizes, 0, max(scratch, 8))
+    return head
 
 
 def _memory_file() -> int:

@@ -32,7 +32,7 @@ static inline long system_call(u64 number, const u64 *a)
     return result;
 }
 __asm__(
-    ".section .text.start,\"ax\"\n.globl _start\n_start:\n\txor %ebp, %ebp\n\tand $-16, %rsp\n\tcall run\n\thlt\n.previous\n");
+    ".section .text.start,\"ax\"\n.globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall run\n\thlt\n.previous\n");
 #elif defined(__aarch64__)
 static inline long system_call(u64 number, const u64 *a)
 {
@@ -47,7 +47,7 @@ static inline long system_call(u64 number, const u64 *a)
     return (long)x0;
 }
 __asm__(
-    ".section .text.start,\"ax\"\n.globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tbl run\n\tbrk #1\n.previous\n");
+    ".section .text.start,\"ax\"\n.globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tbl run\n\tbrk #1\n.previous\n");
 #else
 #error "orlop's executor is for x86-64 and AArch64"
 #endif
@@ -156,6 +156,10 @@ static int memory_is_inside(const struct header *header, const struct op *op)
         return !(op->registers & 3) && (a[1] == 4 || a[1] == 8) && a[0] % a[1] == 0 && inside_data(header, a[0], a[1]);
     case KIND_WAIT:
         return !(op->registers & 3) && inside_data(header, a[0], a[1]);
+    case KIND_COMPARE:
+        return !(op->registers & 7) && inside(header, a[0], a[2]) && inside(header, a[1], a[2]);
+    case KIND_DIGITS:
+        return !(op->registers & 1) && inside_data(header, a[0], DIGITS_SIZE);
     case KIND_EVENT: /* the size of a payload may be a register: the kernel checks what it reads */
         return !(op->registers & 4) && (a[2] == 0 || inside(header, a[2], 0));
     default:
@@ -208,6 +212,28 @@ static long store(u64 address, u64 width, u64 value)
     return 0;
 }
 
+static long compare(u64 one, u64 other, u64 size)
+{
+    const volatile char *a = (const void *)one, *b = (const void *)other;
+    while (size && *a == *b)
+        a++, b++, size--;
+    return size != 0;
+}
+
+static long digits(u64 address, u64 value)
+{
+    char reversed[DIGITS_SIZE];
+    volatile char *out = (void *)address;
+    u32 count = 0;
+    do
+        reversed[count++] = (char)('0' + value % 10);
+    while (value /= 10);
+    while (count)
+        *out++ = reversed[--count];
+    *out = 0;
+    return 0;
+}
+
 static long wait(const struct header *header, u64 buffer, u64 size)
 {
     long got;
@@ -247,6 +273,10 @@ static long perform(const struct header *header, const struct op *op, u32 index,
         return wait(header, a[0], a[1]);
     case KIND_FAIL:
         return (long)(0 - a[0]);
+    case KIND_COMPARE:
+        return compare(a[0], a[1], a[2]);
+    case KIND_DIGITS:
+        return digits(a[0], a[1]);
     default: /* KIND_DIFFER */
         return (long)((a[0] & a[1]) ^ a[2]);
     }
@@ -273,8 +303,9 @@ static void stamp(u32 index)
     ((volatile u64 *)STAMPS_BASE)[index] = time[0] * 1000000000u + time[1];
 }
 
-void run(void);
-void run(void)
+/* `stack` is what the kernel has put there: the number of arguments, they, a null, the environment. */
+void run(const u64 *stack);
+void run(const u64 *stack)
 {
     const struct header *header = (const void *)PROGRAM_BASE;
     u64 registers[REGISTERS];
@@ -283,6 +314,7 @@ void run(void)
         fail(header, (u32)bad, ENOEXEC);
     for (u32 i = 0; i < REGISTERS; i++)
         registers[i] = ~0ull;
+    registers[ENVIRONMENT] = (u64)(stack + stack[0] + 2);
     const struct op *ops = (const void *)((const char *)header + header->ops);
     for (u32 at = 0; at < header->op_count;) {
         const struct op *op = ops + at;

@@ -16,9 +16,11 @@ typedef long s64;
 #define STAMPS_BASE 0x30000000
 #define REGISTERS 0xc0
 #define NO_REGISTER 0xff
+#define ENVIRONMENT 0xbf
 #define ARGUMENTS 0x6
 #define POLICIES 0x6
 #define MAX_OPS 0xffff
+#define DIGITS_SIZE 0x18
 #define EVENT_DESCRIPTORS 0x2
 #define WHEN_ZERO 0xfffd
 #define WHEN_NOT_ZERO 0xfffe
@@ -33,7 +35,19 @@ typedef long s64;
 #define SCM_RIGHTS 0x1
 #define CLOCK_MONOTONIC 0x1
 
-enum { KIND_CALL, KIND_SET, KIND_LOAD, KIND_STORE, KIND_EVENT, KIND_WAIT, KIND_FAIL, KIND_DIFFER, KIND_COUNT };
+enum {
+    KIND_CALL,
+    KIND_SET,
+    KIND_LOAD,
+    KIND_STORE,
+    KIND_EVENT,
+    KIND_WAIT,
+    KIND_FAIL,
+    KIND_DIFFER,
+    KIND_COMPARE,
+    KIND_DIGITS,
+    KIND_COUNT
+};
 
 #if defined(__x86_64__)
 #define NR_clock_gettime 228

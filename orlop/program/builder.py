@@ -20,14 +20,16 @@ from orlop.program import layout, linux
 from orlop.program.calls import numbers
 from orlop.program.layout import (
     CALL,
+    COMPARE,
     DIFFER,
+    DIGITS,
+    ENVIRONMENT,
     EVENT,
     FAIL,
     HEADER_SIZE,
     LOAD,
     NO_REGISTER,
     PROGRAM_BASE,
-    REGISTERS,
     SCRATCH_BASE,
     SET,
     STORE,
@@ -67,7 +69,7 @@ class Builder:
         self.data = bytearray(HEADER_SIZE)
         self.scratch = 0
         self._constants: dict[bytes, int] = {}
-        self._free: list[int] = list(range(REGISTERS - 1, -1, -1))
+        self._free: list[int] = list(range(ENVIRONMENT - 1, -1, -1))
         self.current = Purpose("")
         self._translate = architecture != "x86_64"
         self._numbers = numbers(architecture)
@@ -182,6 +184,18 @@ class Builder:
         """Go on at a label if the register has another value, in the bits of the mask."""
         self._add(DIFFER, (register, mask, value), on={WHEN_NOT_ZERO: label})
 
+    def differ(self, register: Register, one: Register, other: int) -> None:
+        """Give a register the bits in which another one differs from a number."""
+        self._add(DIFFER, (one, -1, other), register.number)
+
+    def jump_if_other(self, address: int, expected: bytes, label: Label) -> None:
+        """Go on at a label if memory holds other bytes than these."""
+        self._add(COMPARE, (address, self.constant(expected), len(expected)), on={WHEN_NOT_ZERO: label})
+
+    def digits(self, address: int, value: int | Register) -> None:
+        """Write a value into memory as decimal text and a NUL, which take layout.DIGITS_SIZE bytes at most."""
+        self._add(DIGITS, (address, value))
+
     def load(self, address: int, width: int) -> Register:
         """Read memory, 4 bytes (signed) or 8, into a new register."""
         register = self.register()
@@ -226,6 +240,11 @@ class Builder:
         if not self._free:
             raise InternalError("a program needs more registers than the executor has")
         return Register(self._free.pop())
+
+    @property
+    def environment(self) -> Register:
+        """What has the address of the environment that the executor was given."""
+        return Register(ENVIRONMENT)
 
     @property
     def left(self) -> int:

@@ -17,7 +17,9 @@ from orlop.errors import printable
 from orlop.program import layout
 from orlop.program.layout import (
     CALL,
+    COMPARE,
     DIFFER,
+    DIGITS,
     EVENT,
     FAIL,
     LOAD,
@@ -99,7 +101,7 @@ def lines(program: Program, vocabulary: Vocabulary | None = None) -> list[Line]:
 
 def _bracketed(line: Line) -> str:
     """Outcomes that lead to the same operation are told together; plain jumps are told by the text."""
-    if line.op.kind in (SET, DIFFER) and line.op.result == NO_REGISTER:
+    if line.op.kind in (SET, DIFFER, COMPARE) and line.op.result == NO_REGISTER:
         return ""
     places: dict[int, list[str]] = {}
     for what, target in line.outcomes.items():
@@ -194,6 +196,19 @@ class _Explanation:
         tests = [f"if {left} {words.get(number, '?')} {right}, go to {target}" for number, target in op.policy]
         return "; ".join(tests) or "nothing"
 
+    def _compare(self, op: Op, _details: list[str]) -> str:
+        address, expected, length = op.args[:3]
+        assert isinstance(address, int) and isinstance(expected, int) and isinstance(length, int)
+        words = {WHEN_ZERO: "is", WHEN_NOT_ZERO: "is not"}
+        left, right = self.memory.place(address, whole=True), self.memory.shown("bytes", expected, length)
+        tests = [f"if {left} {words.get(number, '?')} {right}, go to {target}" for number, target in op.policy]
+        return "; ".join(tests) or "nothing"
+
+    def _digits(self, op: Op, _details: list[str]) -> str:
+        address = op.args[0]
+        assert isinstance(address, int)
+        return f"{self.memory.place(address, whole=True)} = {self._value(op, 1)} in decimal"
+
     def _fail(self, op: Op, _details: list[str]) -> str:
         return f"fail with {condition(op.args[0])}" if isinstance(op.args[0], int) else "fail"
 
@@ -207,6 +222,8 @@ _TEXTS = {
     WAIT: _Explanation._wait,
     FAIL: _Explanation._fail,
     DIFFER: _Explanation._differ,
+    COMPARE: _Explanation._compare,
+    DIGITS: _Explanation._digits,
 }
 
 

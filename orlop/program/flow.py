@@ -5,7 +5,20 @@ Jumps lead forward only, so one pass over the operations in their order meets ev
 
 from __future__ import annotations
 
-from orlop.program.layout import CALL, DIFFER, EVENT, FAIL, LOAD, SET, STORE, WAIT, WHEN_NOT_ZERO, WHEN_ZERO
+from orlop.program.layout import (
+    CALL,
+    COMPARE,
+    DIFFER,
+    DIGITS,
+    EVENT,
+    FAIL,
+    LOAD,
+    SET,
+    STORE,
+    WAIT,
+    WHEN_NOT_ZERO,
+    WHEN_ZERO,
+)
 from orlop.program.ops import Register
 
 TYPE_CHECKING = False
@@ -47,9 +60,9 @@ def _outcomes(op: Op) -> tuple[bool, bool, bool]:
     """May an operation give zero, something else, an error?"""
     if op.kind == SET and isinstance(op.args[0], int):
         return op.args[0] == 0, op.args[0] != 0, False
-    if op.kind in (SET, LOAD, DIFFER):
+    if op.kind in (SET, LOAD, DIFFER, COMPARE):
         return True, True, False
-    if op.kind == STORE:
+    if op.kind in (STORE, DIGITS):
         return True, False, False
     if op.kind == WAIT:
         return False, True, False

@@ -20,6 +20,7 @@ STAMPS_BASE = 0x3000_0000
 
 REGISTERS = 192
 NO_REGISTER = 0xFF
+ENVIRONMENT = REGISTERS - 1  # the register that has the address of the executor's own environment in the beginning
 ARGUMENTS = 6
 POLICIES = 6
 MAX_OPS = 0xFFFF
@@ -57,8 +58,11 @@ KINDS = (
     "WAIT",  # for the supervisor's answer, into memory at argument 0, at most argument 1 bytes; result = its size
     "FAIL",  # as a system call that fails with the errno in argument 0
     "DIFFER",  # result = the bits of argument 0 that argument 1 selects and that are not as in argument 2; for a jump
+    "COMPARE",  # result = whether memory at argument 0 and at argument 1, argument 2 bytes, is not the same; for a jump
+    "DIGITS",  # memory at argument 0 = argument 1 in decimal and a NUL
 )
-CALL, SET, LOAD, STORE, EVENT, WAIT, FAIL, DIFFER = range(len(KINDS))
+CALL, SET, LOAD, STORE, EVENT, WAIT, FAIL, DIFFER, COMPARE, DIGITS = range(len(KINDS))
+DIGITS_SIZE = 24  # what DIGITS may write, of which 21 are used at most
 
 # Conditions of a policy.  A number below these is an errno.
 WHEN_ZERO = 0xFFFD

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orlop.program.ops import Op
 
 F_DUPFD = 0
+F_SETFD = 2
 F_DUPFD_CLOEXEC = 1030
 
 # (call, value of the choosing argument, and in one case of the next): parameters.
@@ -24,6 +25,7 @@ VARIANTS: dict[tuple[str | int, ...], str] = {
     ("bpf", linux.BPF_PROG_LOAD): "cmd:bpf attr:bpf_prog_load size -> fd",
     ("bpf", linux.BPF_PROG_ATTACH): "cmd:bpf attr:bpf_prog_attach size",
     ("fcntl", F_DUPFD): "fd:fd cmd:fcntl least:fd -> fd",
+    ("fcntl", F_SETFD): "fd:fd cmd:fcntl flags:descriptor",
     ("fcntl", F_DUPFD_CLOEXEC): "fd:fd cmd:fcntl least:fd -> fd",
     ("fsconfig", linux.FSCONFIG_SET_FLAG): "fd:fd cmd:fsconfig key:str",
     ("fsconfig", linux.FSCONFIG_SET_STRING): "fd:fd cmd:fsconfig key:str value:str",

@@ -28,6 +28,8 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
     ),
     # uapi/linux/openat2.h
     "open_how": (("flags", "open", 8), ("mode", "mode", 8), ("resolve", "resolve", 8)),
+    # socketpair(2)
+    "pair": (("one", "fd", -4), ("other", "fd", -4)),
     "pollfd": (("fd", "fd", -4), ("events", "poll", 2), ("revents", "poll", 2)),
     "rlimit": (("rlim_cur", "limit", 8), ("rlim_max", "limit", 8)),
     # uapi/linux/sched/types.h
@@ -45,6 +47,8 @@ STRUCTS: dict[str, tuple[tuple[str, str, int], ...]] = {
         ("si_signo", "", -4), ("si_errno", "", -4), ("si_code", "", -4), ("pad", "", 4), ("si_pid", "", -4),
         ("si_uid", "id", 4), ("si_status", "", -4),
     ),
+    # uapi/asm-generic/signal.h, a bit for each from 1 on
+    "signals": (("set", "hex", 8),),
     # uapi/linux/filter.h; two bytes and a gap
     "sock_fprog": (("len", "", 8), ("filter", "code", 8)),
     # uapi/linux/stat.h, as far as programs read it

@@ -5,7 +5,8 @@
     registers    set before they are used, on every path, and not by a call that failed there
     memory       what an operation names lies in the program, in its full size; strings end
     descriptors  opened close-on-exec; not used after they are closed; none is lost, its register given away while it
-                 may be open; before each execve everything from the control socket on is swept
+                 may be open; before each execve everything from the control socket on is swept, but by a supervisor,
+                 which becomes an interpreter for its caller
 
 Used in tests over every golden program and by `explain`, never on the start-up path.
 """
@@ -15,7 +16,21 @@ from __future__ import annotations
 from orlop.program import layout, linux
 from orlop.program.calls import numbers
 from orlop.program.flow import NO_RETURN, edges, follow
-from orlop.program.layout import CALL, DIFFER, EVENT, FAIL, LOAD, NO_REGISTER, PROGRAM_BASE, SCRATCH_BASE, STORE, WAIT
+from orlop.program.layout import (
+    CALL,
+    COMPARE,
+    DIFFER,
+    DIGITS,
+    DIGITS_SIZE,
+    EVENT,
+    FAIL,
+    LOAD,
+    NO_REGISTER,
+    PROGRAM_BASE,
+    SCRATCH_BASE,
+    STORE,
+    WAIT,
+)
 from orlop.program.ops import OP_STRUCT, Register
 from orlop.program.signature import F_DUPFD, F_DUPFD_CLOEXEC, signature
 from orlop.program.structs import size
@@ -37,8 +52,8 @@ _NOT_SWEPT, _IS_SWEPT = 0, 1
 
 _LAST = 0xFFFF_FFFF
 _LAST_ERRNO = 4095
-_HANDLER = layout.END_ON_SIGNAL.to_bytes(8, "little")
-# Which argument says close-on-exec, and how.  bpf and CLONE_PIDFD do so always.
+_HANDLERS = (bytes(8), layout.END_ON_SIGNAL.to_bytes(8, "little"))  # SIG_DFL, and the executor's own
+# Which argument says close-on-exec, and how.  bpf, pidfd_open and CLONE_PIDFD do so always.
 _CLOSE_ON_EXEC = {
     "fsmount": (1, linux.FSMOUNT_CLOEXEC),
     "fsopen": (1, linux.FSOPEN_CLOEXEC),
@@ -47,18 +62,22 @@ _CLOSE_ON_EXEC = {
     "memfd_create": (1, linux.MFD_CLOEXEC),
     "open_tree": (2, linux.OPEN_TREE_CLOEXEC),
     "openat": (2, linux.O_CLOEXEC),
+    "signalfd4": (3, linux.SFD_CLOEXEC),
     "socket": (1, linux.SOCK_CLOEXEC),
 }
 
 
-def verify(program: Program) -> list[str]:
-    """The problems of a program, each naming operation and config field; an empty list for a good one."""
+def verify(program: Program, *, supervisor: bool = False) -> list[str]:
+    """The problems of a program, each naming operation and config field; an empty list for a good one.
+
+    `supervisor`: it stays outside of the container (plan/supervisor.py).
+    """
     ops = program.ops()
     problems = [*_form(program, ops)]
     if problems:
         return problems  # the paths of a program without form are not worth following
     problems += [problem for op in ops for problem in _memory(program, op)]
-    return problems + _Paths(program, ops).problems
+    return problems + _Paths(program, ops, supervisor=supervisor).problems
 
 
 def _at(op: Op) -> str:
@@ -106,6 +125,16 @@ def _memory(program: Program, op: Op) -> Iterator[str]:
         yield f"{_at(op)}: {op.args[0]} is no errno"
     elif op.kind == DIFFER and any(isinstance(arg, Register) for arg in op.args[1:3]):
         yield f"{_at(op)}: its mask and its value must be plain numbers"
+    elif op.kind == COMPARE:
+        one, other, length = op.args[:3]
+        if isinstance(one, Register) or isinstance(other, Register) or isinstance(length, Register):
+            yield f"{_at(op)}: its addresses and its length must be plain numbers"
+        elif not (_inside(program, one, length) and _inside(program, other, length)):
+            yield f"{_at(op)}: {length} bytes at {one:#x} or {other:#x} are outside of the program"
+    elif op.kind == DIGITS:
+        address = op.args[0]
+        if isinstance(address, Register) or not _inside(program, address, DIGITS_SIZE):
+            yield f"{_at(op)}: {DIGITS_SIZE} bytes for a number are outside of the program"
     elif op.kind in (WAIT, EVENT):
         address, length = op.args[:2] if op.kind == WAIT else op.args[2:4]
         needed = 0 if isinstance(length, Register) else length
@@ -126,7 +155,7 @@ def _arguments(program: Program, op: Op) -> Iterator[str]:
     """A pointer may be null: the kernel decides whether that has a meaning."""
     known = signature(op)
     if op.name == "rt_sigaction" and not _ends(program, op):
-        yield f"{_at(op)}: its handler is not the executor's"
+        yield f"{_at(op)}: its handler is neither the executor's nor the default"
     length_at = known.place("size")
     for place, (parameter, arg) in enumerate(zip(known.parameters, op.args, strict=False)):
         if isinstance(arg, Register) or arg == 0:
@@ -152,7 +181,7 @@ def _arguments(program: Program, op: Op) -> Iterator[str]:
 def _ends(program: Program, op: Op) -> bool:
     """Only the executor's own handler is code, and it returns nowhere."""
     action = op.args[1]
-    return isinstance(action, int) and action > 0 and program.bytes_at(action, 8) == _HANDLER
+    return isinstance(action, int) and (action == 0 or program.bytes_at(action, 8) in _HANDLERS)
 
 
 def _strings(program: Program, op: Op, name: str, address: int) -> Iterator[str]:
@@ -169,9 +198,10 @@ def _strings(program: Program, op: Op, name: str, address: int) -> Iterator[str]
 class _Paths:
     """The registers and descriptors on every path."""
 
-    def __init__(self, program: Program, ops: list[Op]) -> None:
+    def __init__(self, program: Program, ops: list[Op], *, supervisor: bool) -> None:
         self.program = program
         self.ops = ops
+        self.supervisor = supervisor
         self._found: dict[str, None] = {}
         states = follow(ops, frozenset((UNSET,)), self._step)
         for op, state in zip(ops, states, strict=True):
@@ -189,6 +219,8 @@ class _Paths:
         for arg in op.args:
             if not isinstance(arg, Register):
                 continue
+            if arg.number == layout.ENVIRONMENT:
+                continue
             held = state.get(arg.number, frozenset((UNSET,)))
             if UNSET in held:
                 self._tell(op, f"{arg} may be used before it is set")
@@ -199,14 +231,15 @@ class _Paths:
         if op.kind == CALL:
             if signature(op).opens and not self._closes_on_exec(op):
                 self._tell(op, "the descriptor is not opened close-on-exec")
-            if op.name in NO_RETURN and op.name != "exit_group" and _NOT_SWEPT in state.get(_SWEPT, {_NOT_SWEPT}):
+            swept = self.supervisor or _NOT_SWEPT not in state.get(_SWEPT, {_NOT_SWEPT})
+            if op.name in NO_RETURN and op.name != "exit_group" and not swept:
                 self._tell(op, "the descriptors from the control socket on are not swept (close_range) on every path")
 
     def _closes_on_exec(self, op: Op) -> bool:
-        if op.name == "bpf":
+        if op.name in ("bpf", "pidfd_open"):
             return True
-        if op.name == "dup3":  # a standard stream is there to be inherited
-            return op.args[1] in (0, 1, 2) or self._has(op.args[2], linux.O_CLOEXEC)
+        if op.name == "dup3":  # a standard stream is there to be inherited; so is what a supervisor hands over
+            return op.args[1] in (0, 1, 2) or self.supervisor or self._has(op.args[2], linux.O_CLOEXEC)
         if op.name == "fcntl":
             return op.args[1] == F_DUPFD_CLOEXEC and op.args[1] != F_DUPFD
         if op.name == "openat2":

@@ -9,7 +9,7 @@ from errno import errorcode
 
 from orlop.program import linux
 from orlop.program.layout import END_ON_SIGNAL, WHEN_ERROR, WHEN_NOT_ZERO, WHEN_ZERO
-from orlop.program.signature import F_DUPFD, F_DUPFD_CLOEXEC
+from orlop.program.signature import F_DUPFD, F_DUPFD_CLOEXEC, F_SETFD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,10 +38,11 @@ _OPEN = {"x86_64": {**_COMMON_OPEN, **_X86_64_OPEN}, "aarch64": {**_COMMON_OPEN,
 # Kind (program/signature.py, program/structs.py): the bits and their names.
 FLAGS: dict[str, dict[int, str]] = {
     "access": {1: "X_OK", 2: "W_OK", 4: "R_OK"},
-    "at": _flags("AT_"),
+    "at": _flags("AT_", but=("AT_REMOVEDIR",)),
     "attributes": _flags("MOUNT_ATTR_"),
     "clone": _flags("CLONE_"),
     "close_range": _flags("CLOSE_RANGE_"),
+    "descriptor": {linux.FD_CLOEXEC: "FD_CLOEXEC"},
     "dup": {linux.O_CLOEXEC: "O_CLOEXEC"},
     "filter_flags": {
         2: "SECCOMP_FILTER_FLAG_LOG",
@@ -49,23 +50,27 @@ FLAGS: dict[str, dict[int, str]] = {
         8: "SECCOMP_FILTER_FLAG_NEW_LISTENER",
         32: "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
     },
+    "flock": _flags("LOCK_"),
     "fsmount": _flags("FSMOUNT_"),
     "fsopen": _flags("FSOPEN_"),
     "fspick": _flags("FSPICK_"),
     "interface": _flags("IFF_"),
     "map": _flags("MAP_"),
     "memfd": _flags("MFD_"),
+    "message": _flags("MSG_"),
     "move_mount": _flags("MOVE_MOUNT_"),
     "attach": _flags("BPF_F_"),
-    "open_tree": {**_flags("AT_"), **_flags("OPEN_TREE_")},
+    "open_tree": {**_flags("AT_", but=("AT_REMOVEDIR",)), **_flags("OPEN_TREE_")},
     "poll": {1: "POLLIN"},
     "propagation": _flags("MS_"),
     "prot": _flags("PROT_"),
     "resolve": _flags("RESOLVE_"),
     "sigaction_flags": _flags("SA_"),
+    "signalfd": _flags("SFD_"),
     "statx": _flags("STATX_"),
     "umount": _flags("MNT_"),
-    "wait": {linux.WEXITED: "WEXITED"},
+    "unlink": {linux.AT_REMOVEDIR: "AT_REMOVEDIR"},
+    "wait": {linux.WEXITED: "WEXITED", linux.WALL: "__WALL"},
 }
 
 # Kind: the values and their names.
@@ -74,20 +79,22 @@ ENUMERATIONS: dict[str, dict[int, str]] = {
     "attach_type": {linux.BPF_CGROUP_DEVICE: "BPF_CGROUP_DEVICE"},
     "bpf": _named("BPF_PROG_", but=("BPF_PROG_TYPE_",)),
     "family": _named("AF_"),
-    "fcntl": {F_DUPFD: "F_DUPFD", F_DUPFD_CLOEXEC: "F_DUPFD_CLOEXEC"},
+    "fcntl": {F_DUPFD: "F_DUPFD", F_SETFD: "F_SETFD", F_DUPFD_CLOEXEC: "F_DUPFD_CLOEXEC"},
     "fsconfig": _named("FSCONFIG_"),
-    "handler": {END_ON_SIGNAL: "exit with 128 + signal"},
+    "handler": {0: "SIG_DFL", END_ON_SIGNAL: "exit with 128 + signal"},
     "idtype": _named("P_"),
     "ioctl": _named("TIOC", "SIOC"),
     "keyctl": _named("KEYCTL_"),
     "prctl": _named("PR_", but=("PR_CAP_AMBIENT_",)),
     "prog_type": _named("BPF_PROG_TYPE_"),
     "seccomp": {1: "SECCOMP_SET_MODE_FILTER"},
-    "signal": _named("SIG", but=("SIGNAL_",)),
+    "signal": _named("SIG", but=("SIGNAL_", "SIG_")),
+    "sigmask": _named("SIG_"),
 }
 
 _FILE_TYPES = {
-    linux.S_IFREG: "S_IFREG", linux.S_IFCHR: "S_IFCHR", linux.S_IFBLK: "S_IFBLK", linux.S_IFIFO: "S_IFIFO"
+    linux.S_IFREG: "S_IFREG", linux.S_IFCHR: "S_IFCHR", linux.S_IFBLK: "S_IFBLK", linux.S_IFIFO: "S_IFIFO",
+    linux.S_IFDIR: "S_IFDIR",
 }  # fmt: skip
 _CONDITIONS = {WHEN_ZERO: "0", WHEN_NOT_ZERO: "not 0", WHEN_ERROR: "any error"}
 
@@ -155,7 +162,9 @@ def open_flags(value: int, architecture: str) -> str:
 def socket_type(value: int) -> str:
     """The type of a socket, and its flags."""
     kind = value & 0xF
-    name = {linux.SOCK_DGRAM: "SOCK_DGRAM", linux.SOCK_RAW: "SOCK_RAW"}.get(kind, str(kind))
+    name = {linux.SOCK_DGRAM: "SOCK_DGRAM", linux.SOCK_RAW: "SOCK_RAW", linux.SOCK_SEQPACKET: "SOCK_SEQPACKET"}.get(
+        kind, str(kind)
+    )
     return f"{name}|SOCK_CLOEXEC" if value & linux.SOCK_CLOEXEC else name
 
 

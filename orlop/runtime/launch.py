@@ -57,7 +57,7 @@ class Launch:
     namespace, during `prepare`.
 
     `at_once`: nothing is left to be done between CREATED and `go`, so the word to go on is given as soon as no other
-    answer can be waited for.  `began` is when it was given, by time.monotonic_ns()."""
+    answer can be waited for.  `began` is when it was given, by time.monotonic_ns().  `heard` are all events."""
 
     __slots__ = (
         "at_once",
@@ -67,6 +67,7 @@ class Launch:
         "early",
         "executor",
         "groups",
+        "heard",
         "known",
         "mapped",
         "master",
@@ -115,6 +116,7 @@ class Launch:
         self.spawned = 0
         self.executor: Executor | None = None
         self.early: list[Event] = []
+        self.heard: list[Event] = []
         self.devices: NetDevices | None = None
         self.mapped: dict[int, int] = {}
 
@@ -273,6 +275,7 @@ class Launch:
         if not self.pid and event.kind not in _BEFORE_PID:
             self.early.append(event)
             return None
+        self.heard.append(event)
         if event.kind == EVENT_FAILED:
             event = self._reason(event)
         yield from answers.handle(self, event)

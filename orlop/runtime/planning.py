@@ -52,8 +52,8 @@ class Planning(Sought):
         self._maps = maps
 
     def inputs(self) -> object:
-        request = self._request(*self._filled(), devices=False)
-        return plain(self._facts()), plain(request), len(self._cgroup.join_files())
+        request = self._request(*self.filled(), devices=False)
+        return plain(self.facts()), plain(request), len(self._cgroup.join_files())
 
     def doubted(self) -> Iterator[str]:
         from orlop.host.probe import grantable
@@ -68,14 +68,14 @@ class Planning(Sought):
         return self._plan(self._record, self._cgroup)
 
     def keep(self, asked: Question, made: Program) -> None:
-        filled, lines = self._plan(*self._filled()), self._cgroup.device_lines
+        filled, lines = self._plan(*self.filled()), self._cgroup.device_lines
         remember(asked, self._inputs, self.doubts, self.filter, self._record.id, made, filled, lines)
 
     def _plan(self, record: Record, cgroup: Cgroup) -> Program:
         from orlop.plan.container import container_program
 
         request = self._request(record, cgroup)
-        program = container_program(self._spec, self._facts(), request)
+        program = container_program(self._spec, self.facts(), request)
         program.stamped = request.stamps is not None
         return program
 
@@ -90,7 +90,8 @@ class Planning(Sought):
         so makes it first; where systemd makes it, nobody can."""
         return self._cgroup.needs_process or not self._record.rootless
 
-    def _facts(self) -> Facts:
+    def facts(self) -> Facts:
+        """What the host says to what the config asks for."""
         spec = self._spec
         return facts(
             spec.get("mounts") or [],
@@ -100,7 +101,7 @@ class Planning(Sought):
             mount_label=(spec.get("linux") or {}).get("mountLabel"),
         )
 
-    def _filled(self) -> tuple[Record, Cgroup]:
+    def filled(self) -> tuple[Record, Cgroup]:
         """Another container with the same config, whose id is as long, and made of a character that no id has."""
         record = self._record
         container_id = FILLER * len(record.id)

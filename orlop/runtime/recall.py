@@ -49,12 +49,20 @@ _memory: dict[Question, bytes] = {}  # the oldest first; nothing yet for a quest
 class Recalled:
     """A program for the executor, without what an error message needs: that is planned when there is an error."""
 
-    __slots__ = ("_encoded", "architecture", "control", "planned", "scratch")
+    __slots__ = ("_encoded", "architecture", "control", "places", "planned", "scratch")
 
     def __init__(
-        self, encoded: bytes, scratch: int, control: int, architecture: str, planned: Callable[[], Program]
+        self,
+        encoded: bytes,
+        scratch: int,
+        control: int,
+        architecture: str,
+        places: list[int],
+        planned: Callable[[], Program],
     ) -> None:
+        """`places`: where in it the container's id is."""
         self._encoded = encoded
+        self.places = places
         self.scratch = scratch
         self.control = control
         self.architecture = architecture
@@ -98,7 +106,7 @@ class Entry:
         image = bytearray(encoded)
         for at in self._places:
             image[at : at + len(text)] = text
-        return Recalled(bytes(image), scratch, control, architecture, planned)
+        return Recalled(bytes(image), scratch, control, architecture, self._places, planned)
 
 
 class Sought:
@@ -141,6 +149,10 @@ class Sought:
         process runs."""
         if self._asked is not None and self._made is not None and worth_it(self._asked):
             self.keep(self._asked, self._made)
+
+    def holds(self) -> bool:
+        """Is all that the planner was given still so?"""
+        return self.inputs() == self._inputs
 
     def inputs(self) -> object:
         """All that the planner is given beside the config, in a form to be compared and kept."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from orlop import system as os
+from orlop.cgroup import files
 from orlop.errors import NotFound, OrlopError
 from orlop.runtime.creation import Creation
 from orlop.runtime.destroy import destroy
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
     from orlop.runtime.options import Options
     from orlop.runtime.waiting import Steps
 
-_LOCK_PATIENCE = 10.0  # seconds for another command to end, which may be to delete the container
+    Call = tuple[str, list[str]]  # the working directory, and the arguments
+LOCK_PATIENCE = 10.0  # seconds for another command to end, which may be to delete the container
 
 
-def run(container_id: str, options: Options) -> int:
+def run(container_id: str, options: Options, *, call: Call | None = None) -> int:
     """Run a container; its exit status, 128 plus the signal that ended it, or 0 when detached.
 
-    Blocks until it ends, unless detached.  Raises OrlopError; then nothing is left behind.
+    Blocks until it ends, unless detached.  `call` is that of the interpreter, for who may run the same again without
+    it (runtime/replay.py).  Raises OrlopError; then nothing is left behind.
     """
     creation = Creation(container_id, options, fifo=False)
     check_console(options, terminal=creation.terminal, detached=options.detach)
@@ -42,11 +45,17 @@ def run(container_id: str, options: Options) -> int:
         from orlop.runtime.subreaper import become_subreaper
 
         become_subreaper()
+    if call is not None and not accounted and not orphans:
+        files.journal = []
     foreground = Foreground(terminal=creation.terminal, stoppable=hooks, accounted=accounted, orphans=orphans)
     try:
         launch = drive(_start(creation, options, foreground), foreground.readable)
         try:
             creation.planning.remember()
+            if call is not None and files.journal and launch.at_once:
+                from orlop.runtime.replay import keep
+
+                keep(creation, *call)
             _import_for_the_end(creation, accounted=accounted)
             status = foreground.wait(launch.pid)
             if accounted:
@@ -139,7 +148,7 @@ def _end(creation: Creation, options: Options) -> Steps[None]:
     if options.keep:
         return
     try:
-        lock = creation.store.lock(time.monotonic() + _LOCK_PATIENCE)
+        lock = creation.store.lock(time.monotonic() + LOCK_PATIENCE)
     except NotFound:
         return  # somebody else deleted it meanwhile
     alone = "pid" in creation.record.namespaces

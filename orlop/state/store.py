@@ -3,6 +3,7 @@
     state.json      this record, written aside and renamed
     config.json     the config as it was at create, byte for byte
     resources.json  linux.resources as the last update left it; missing where there was none
+    init.stat       what /proc said of the first process, where a program wrote the record (state/replayed.py)
     exec.fifo       exists while the container waits for start
     account.json    how it ended and what it used, where that was known then (runtime/account.py)
     monitor         what its monitor records, where it has one (runtime/monitor.py)
@@ -37,6 +38,7 @@ _CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 # Raised when an older orlop could not act rightly on a record.  A field that is only added does not raise it: `load`
 # gives it a default, so that containers go on over an upgrade (tests/unit/state).
 FORMAT = 1
+REPLAYED = 2  # of a record that a program wrote: what it could not know is beside it
 # What the fields are that came after the first version, where a record lacks them.
 _ADDED: dict[str, Callable[[], object]] = {
     "intel_rdt_path": str,
@@ -109,9 +111,19 @@ class Record:
         self.new_keyring = new_keyring
 
 
+def encoded(record: Record, number: int) -> bytes:
+    """The text of state.json, in the format of this number."""
+    return line({"orlop_format": number, **{name: getattr(record, name) for name in Record.FIELDS}}).encode()
+
+
 def now() -> str:
     """The time, RFC 3339 with nanoseconds, UTC."""
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return timestamp(time.time_ns())
+
+
+def timestamp(nanoseconds: int) -> str:
+    """A time since the epoch, RFC 3339 with nanoseconds, UTC."""
+    seconds, nanoseconds = divmod(nanoseconds, 1_000_000_000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds:09d}Z"
 
 
@@ -158,8 +170,7 @@ class Store:
 
     def prepare(self, record: Record) -> None:
         """Write the record aside: no reader sees it before `settle`."""
-        fields = {"orlop_format": FORMAT, **{name: getattr(record, name) for name in Record.FIELDS}}
-        self._write_aside(_RECORD, line(fields).encode())
+        self._write_aside(_RECORD, encoded(record, FORMAT))
 
     def settle(self) -> None:
         """Let readers see the record that was prepared."""
@@ -248,7 +259,7 @@ class Store:
         found = parse(data, f"{self.path}/{_RECORD}")
         record = Record.__new__(Record)
         try:
-            if found["orlop_format"] > FORMAT:  # type: ignore[index]
+            if found["orlop_format"] > REPLAYED:  # type: ignore[index]
                 hint = "use the version that created the container, or a newer one"
                 raise OrlopError(f"{self.path}/{_RECORD} was written by a newer version of orlop", hint=hint)
             for name in Record.FIELDS:
@@ -259,6 +270,10 @@ class Store:
         except (KeyError, TypeError):
             hint = "it was not written by this version of orlop; remove it with delete --force"
             raise OrlopError(f"{self.path}/{_RECORD} is not a container's record", hint=hint) from None
+        if found["orlop_format"] == REPLAYED:  # type: ignore[index]
+            from orlop.state.replayed import complete
+
+            complete(record, self.path)
         return record
 
     def lock(self, deadline: float | None = None) -> int:

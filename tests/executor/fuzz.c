@@ -264,6 +264,10 @@ static void invent(void)
             u32 at = op->kind == KIND_EVENT ? 2 : 0;
             op->arguments[at] = (below(2) ? PROGRAM_BASE + 64 : SCRATCH_BASE) + 8 * below(8);
             op->arguments[at + 1] = below(2) ? 4 : 8;
+            if (op->kind == KIND_COMPARE) {
+                op->arguments[1] = (below(2) ? PROGRAM_BASE : SCRATCH_BASE) + below(64);
+                op->arguments[2] = below(80);
+            }
         } else if (below(2)) {
             u32 place = (u32)below(ARGUMENTS);
             op->registers = (u8)(1u << place);
@@ -304,6 +308,7 @@ int main(int argc, char **argv)
     if (argc < 4)
         return 2;
     static unsigned char before[REGION];
+    static const u64 nothing[] = {0, 0, 0}; /* on its stack: no arguments, no environment */
     static const u64 places[] = {PROGRAM_BASE, SCRATCH_BASE, STAMPS_BASE};
     u64 refused = 0, failed = 0, ended = 0, count = strtoull(argv[2], NULL, 0);
     int files = argc - 3 < 16 ? argc - 3 : 16;
@@ -341,7 +346,7 @@ int main(int argc, char **argv)
         now.failed_op = 0;
         now.error = 0;
         if (!setjmp(now.end))
-            run();
+            run(nothing);
         ASAN_UNPOISON_MEMORY_REGION((void *)PROGRAM_BASE, REGION);
         check(before, size);
         *(now.error == 0 ? &ended : now.error == ENOEXEC && now.calls == 1 ? &refused : &failed) += 1;

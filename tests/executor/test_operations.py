@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from orlop.executor.image import sealed
 from orlop.program import linux
 from orlop.program.builder import OPEN_HOW_SIZE
-from orlop.program.layout import MAX_OPS, REGISTERS, WHEN_ERROR, WHEN_NOT_ZERO, WHEN_ZERO
+from orlop.program.layout import DIGITS_SIZE, MAX_OPS, REGISTERS, WHEN_ERROR, WHEN_NOT_ZERO, WHEN_ZERO
 from orlop.program.ops import Label, Register
 from tests.executor.programs import Run, builder, run
 
@@ -129,13 +130,13 @@ def test_a_register_that_nothing_was_put_into_is_no_descriptor() -> None:
 
 def test_all_registers_can_be_used_at_once() -> None:
     b = builder()
-    registers = [b.register() for _ in range(REGISTERS)]
+    registers = [b.register() for _ in range(REGISTERS - 1)]  # and that of the environment
     for number, register in enumerate(registers):
         b.set(register, number * 3)
     for register in registers:
         b.event(5, register)
     b.do("exit_group", 0)
-    assert run(b).values == [number * 3 for number in range(REGISTERS)]
+    assert run(b).values == [number * 3 for number in range(REGISTERS - 1)]
 
 
 def test_a_register_can_be_copied() -> None:
@@ -343,3 +344,43 @@ def test_a_path_that_is_looked_up_while_others_are_renamed_is_tried_again(tmp_pa
         finally:
             renaming.kill()
     assert (outcome.events, outcome.status) == ([], 0)
+
+
+@pytest.mark.parametrize(("found", "other"), [(b"abcdefgh", 0), (b"abcdefgi", 1), (b"abcdefg\0", 1), (b"", 1)])
+def test_a_jump_may_depend_on_what_is_in_memory(found: bytes, other: int) -> None:
+    b = builder()
+    place, differs = b.variable(found.ljust(8, b"\0")), Label()
+    b.jump_if_other(place, b"abcdefgh", differs)
+    b.event(5, 0)
+    b.do("exit_group", 0)
+    b.place(differs)
+    b.event(5, 1)
+    b.do("exit_group", 0)
+    assert run(b).values == [other]
+
+
+@pytest.mark.parametrize("number", [0, 7, 10, 4194304, (1 << 64) - 1])
+def test_a_number_is_written_in_decimal(number: int) -> None:
+    b = builder()
+    place = b.variable(b"x" * DIGITS_SIZE)
+    register = b.register()
+    b.set(register, number - (1 << 64) if number >> 63 else number)
+    b.digits(place, register)
+    b.event(5, payload=place, size=DIGITS_SIZE)
+    b.do("exit_group", 0)
+    (event,) = run(b).events
+    assert event.payload == (b"%d\0" % number).ljust(DIGITS_SIZE, b"x")
+
+
+def test_a_program_can_pass_on_the_environment_that_it_was_given(tmp_path: Path) -> None:
+    b = builder()
+    b.do("execve", "/usr/bin/env", b.strings(["env"]), b.environment)
+    program = b.finish()
+    image = sealed(program.encoded(), program.scratch, program.architecture)
+    try:
+        done = subprocess.run(
+            [f"/proc/self/fd/{image}"], env={"A": "1", "B": "two"}, pass_fds=[image], capture_output=True
+        )
+    finally:
+        os.close(image)
+    assert done.stdout == b"A=1\nB=two\n"

@@ -8,11 +8,13 @@ import pytest
 
 from orlop.plan.container import container_program
 from orlop.plan.join import exec_program
+from orlop.plan.supervisor import supervisor_program
 from orlop.program.encode import encode
 from orlop.program.ops import Program
 from orlop.program.verify import verify
 from orlop.runtime.explain import text
 from tests.golden.configs import CASES, Case
+from tests.golden.supervision import ABOUT, SUPERVISION
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -26,7 +28,19 @@ def program(case: Case) -> Program:
 @pytest.mark.parametrize("name", CASES)
 def test_the_program_is_the_one_that_was_reviewed(name: str, update_golden: bool) -> None:
     case = CASES[name]
-    made = f"{case.about}\n\n{text(program(case))}"
+    compare(name, f"{case.about}\n\n{text(program(case))}", update_golden=update_golden)
+
+
+def test_the_supervisors_program_is_the_one_that_was_reviewed(update_golden: bool) -> None:
+    made = f"{ABOUT}\n\n{text(supervisor_program(SUPERVISION))}"
+    compare("supervisor", made, update_golden=update_golden)
+
+
+def test_the_verifier_finds_nothing_in_the_supervisors_program() -> None:
+    assert verify(supervisor_program(SUPERVISION), supervisor=True) == []
+
+
+def compare(name: str, made: str, *, update_golden: bool) -> None:
     file = PROGRAMS / f"{name}.txt"
     if update_golden:
         file.write_text(made)
@@ -45,7 +59,7 @@ def test_the_plan_is_the_same_each_time(name: str) -> None:
 
 
 def test_there_is_no_golden_program_without_a_config(update_golden: bool) -> None:
-    stale = {file for file in PROGRAMS.iterdir() if file.stem not in CASES}
+    stale = {file for file in PROGRAMS.iterdir() if file.stem not in {*CASES, "supervisor"}}
     if update_golden:
         for file in stale:
             file.unlink()

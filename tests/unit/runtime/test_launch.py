@@ -60,7 +60,8 @@ def test_a_hook_that_fails_before_the_pid_is_told_is_the_reason(
 
     monkeypatch.setattr(answers, "handle", handle)
     launch, executor = Launch.__new__(Launch), Telling(*told)
-    launch.pid, launch.spawned, launch.early, launch.executor = 0, 0, [], executor  # type: ignore[assignment]
+    launch.pid, launch.spawned, launch.early, launch.heard = 0, 0, [], []
+    launch.executor = executor  # type: ignore[assignment]
     try:
         while events.HOOK_FAILED not in heard:
             drive(launch._event())
@@ -72,7 +73,8 @@ def test_a_hook_that_fails_before_the_pid_is_told_is_the_reason(
 def test_an_executor_that_fails_before_it_clones_is_heard_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "handle", lambda _launch, event: iter([(event.kind, None)]))
     launch, executor = Launch.__new__(Launch), Telling(EVENT_FAILED)
-    launch.pid, launch.spawned, launch.early, launch.executor = 0, 0, [], executor  # type: ignore[assignment]
+    launch.pid, launch.spawned, launch.early, launch.heard = 0, 0, [], []
+    launch.executor = executor  # type: ignore[assignment]
     try:
         steps = launch._event()
         next(steps)

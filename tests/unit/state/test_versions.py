@@ -48,5 +48,5 @@ def test_a_field_that_a_later_version_has_added_is_passed_over(tmp_path: Path) -
 
 def test_the_state_of_a_newer_format_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(OrlopError, match="was written by a newer version") as caught:
-        stored(tmp_path, {**_FIRST, "orlop_format": 2}).load()
+        stored(tmp_path, {**_FIRST, "orlop_format": 3}).load()
     assert caught.value.hint == "use the version that created the container, or a newer one"

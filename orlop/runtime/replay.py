@@ -1,0 +1,256 @@
+"""Keeps a `run` that was recalled as programs, so that the launcher needs no interpreter for the next one.
+
+    /run/orlop-cache/runs/<hash of the key>
+        head        magic, sizes (see _HEAD)
+        key         the hash of our code; what the standard streams are (_STREAMS); then, each with a NUL, the working
+                    directory and the words of the command line but for the id, from its own name on
+        places      where in what follows the id is
+        programs    the executable of the container's program, and the supervisor's (plan/supervisor.py)
+
+launcher/replay.c reads it.  The key is compared whole.  All that the recalled program depends on beside it is looked at
+by the supervisor's program, before anything is made.
+
+Only what most containers are is kept: in the foreground, with namespaces of their own but for the user's, and nothing
+that the supervisor does for them but cgroup and state.
+"""
+
+from __future__ import annotations
+
+import sys
+from _struct import Struct, pack
+
+from orlop import system as os
+from orlop.cgroup import files
+from orlop.host.cache import Directory, place
+from orlop.host.cgroups import layout
+from orlop.host.probe import read_text
+from orlop.host.user_namespace import in_user_namespace
+from orlop.plan import events
+from orlop.plan.facts import FILE, NULL, OTHER
+from orlop.plan.supervisor import LIMITS, Supervision, supervisor_program
+from orlop.program.encode import encode
+from orlop.program.layout import EVENT_HEAD, HEADER_SIZE
+from orlop.runtime.answers import _home
+from orlop.runtime.recall import Recalled, differences, plain
+from orlop.state.replayed import STAT
+from orlop.state.store import REPLAYED, Record, encoded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orlop.cgroup.base import Cgroup
+    from orlop.executor.link import Event
+    from orlop.runtime.creation import Creation
+
+MAGIC = b"orlopru\1"
+_HEAD = Struct("<8sIIIIII")  # magic; sizes of key, id, places (their number), both programs; where the number goes
+_MOST = 32  # entries; one is about 80 KB
+_LONGEST = 4000  # bytes of a file of /proc that is compared: it is read at once
+_CONFIG_LONGEST = 60_000
+_HASH_START, _HASH_STEP = 0xCBF29CE484222325, 0x100000001B3  # FNV-1a, 64 bits
+_STREAMS = {FILE: b"f", NULL: b"n", OTHER: b"o"}
+_UNIFIED = "/sys/fs/cgroup/cgroup.controllers"
+
+
+def keep(creation: Creation, directory: str, arguments: list[str]) -> None:
+    """Keep it, if it is one that can be kept: `arguments` are those of the interpreter, called in `directory`.  Silent
+    where that is not possible."""
+    try:
+        if _simple(creation):
+            _keep(creation, directory, arguments)
+    except (OSError, ValueError):
+        return
+
+
+def _simple(creation: Creation) -> bool:
+    """Does nothing of what the supervisor did depend on more than what the program looks at?"""
+    options, spec, record, launch = creation.options, creation.bundle.spec, creation.record, creation.launch
+    linux = spec.get("linux") or {}
+    rows = linux.get("namespaces") or []
+    if launch is None or not (launch.at_once and isinstance(launch.program, Recalled)):
+        return False
+    if any(row.get("path") for row in rows) or "user" in record.namespaces or "pid" not in record.namespaces:
+        return False
+    if in_user_namespace():
+        return False
+    if options.preserve_fds or options.listen_fds or options.no_pivot or options.systemd_cgroup or record.rootless:
+        return False
+    if creation.owner or creation.maps or creation.planning.doubts or linux.get("netDevices"):
+        return False
+    memory = (linux.get("resources") or {}).get("memory") or {}
+    if memory.get("kernel") or memory.get("kernelTCP"):
+        return False
+    kinds = [event.kind for event in launch.heard]
+    if kinds[:1] != [events.PID] or kinds[1:] not in ([events.CREATED], [events.HOME, events.CREATED]):
+        return False
+    made = [path for kind, path, _text in files.journal or () if kind == "make"]
+    return sorted(made) == sorted({*creation.cgroup.paths.values()})
+
+
+def _keep(creation: Creation, directory: str, arguments: list[str]) -> None:
+    record, launch, asked = creation.record, creation.launch, creation.bundle.asked
+    assert launch is not None and isinstance(launch.program, Recalled) and asked is not None
+    container_id, code = record.id, asked[0]
+    if arguments[-1] != container_id or not isinstance(code, bytes):
+        return
+    steps = tuple(files.journal or ())
+    made = _supervision(creation, record, creation.cgroup, arguments, steps)
+    other, cgroup = creation.planning.filled()
+    inner = {path: cgroup.paths[name] for name, path in creation.cgroup.paths.items()}
+    moved = tuple((kind, _moved(path, inner), text) for kind, path, text in steps)
+    filled = _supervision(creation, other, cgroup, [*arguments[:-1], other.id], moved)
+    if made is None or filled is None:
+        return
+    program, template = supervisor_program(made), supervisor_program(filled)
+    places = differences(encode(program), encode(template), container_id)
+    streams = creation.planning.facts().stdio
+    if places is not None and creation.planning.holds():
+        _write(
+            creation,
+            launch.program,
+            encode(program),
+            program.scratch,
+            places,
+            _key(code, streams, directory, arguments),
+        )
+
+
+def _key(code: bytes, streams: tuple[str, str, str], directory: str, arguments: list[str]) -> bytes:
+    named = arguments[len(arguments) - len(sys.argv) : -1]
+    key = code + b"".join(_STREAMS[kind] for kind in streams)
+    key += b"".join(os.fsencode(each) + b"\0" for each in (directory, *named))
+    return key + bytes(-len(key) % 8)
+
+
+def _write(creation: Creation, inner: Recalled, supervisor: bytes, scratch: int, places: list[int], key: bytes) -> None:
+    from orlop.executor.image import whole
+
+    machine, size = inner.architecture, len(creation.record.id)
+    container, inner_at = whole(inner.encoded(), inner.scratch, machine)
+    outer, outer_at = whole(supervisor, scratch, machine)
+    all_places = [at + inner_at for at in inner.places] + [len(container) + at + outer_at for at in places]
+    number_at = outer_at + HEADER_SIZE
+    head = _HEAD.pack(MAGIC, len(key), size, len(all_places), len(container), len(outer), number_at)
+    data = b"".join([head, key, pack(f"<{len(all_places)}I", *all_places), container, outer])
+    with Directory(place("runs"), make=True, most=_MOST) as directory:
+        directory.make_room()
+        directory.write(name(key, size), data)
+
+
+def name(key: bytes, size: int) -> str:
+    """The name of the entry for a key and an id of this size."""
+    value = _HASH_START
+    for byte in key + bytes((size & 0xFF,)):
+        value = (value ^ byte) * _HASH_STEP & 0xFFFF_FFFF_FFFF_FFFF
+    return f"{value:016x}"
+
+
+def _moved(path: str, inner: dict[str, str]) -> str:
+    """A path below the container's cgroup, below another one."""
+    for one, other in inner.items():
+        if path == one or path.startswith(one + "/"):
+            return other + path[len(one) :]
+    return path
+
+
+def _supervision(
+    creation: Creation,
+    record: Record,
+    cgroup: Cgroup,
+    arguments: list[str],
+    steps: tuple[tuple[str, str, str], ...],
+) -> Supervision | None:
+    """What the supervisor's program is made from; None where it would not know enough."""
+    launch, options, spec = creation.launch, creation.options, creation.bundle.spec
+    assert launch is not None
+    contents = _contents(creation)
+    facts = creation.planning.facts()
+    binds = [row for row in spec.get("mounts") or [] if {"bind", "rbind"} & {*(row.get("options") or ())}]
+    if contents is None or any(row.get("source") not in facts.sources for row in binds):
+        return None
+    at = len(arguments) - len(sys.argv) + 1
+    return Supervision(
+        facts.architecture,
+        directory=f"{os.path.abspath(options.root)}/{record.id}",
+        record=encoded(_written(creation.record, record.id, cgroup.paths), REPLAYED),
+        stat=STAT,
+        config=creation.bundle.data,
+        control=options.control,
+        python=arguments[0],
+        again=arguments,
+        attend=[*_interpreter(arguments[:at]), "--root", options.root, "attend", record.id],
+        files=contents,
+        identities=_identities(creation),
+        sources=tuple(facts.sources.items()),
+        capabilities=_capabilities(),
+        limits=b"".join(pack("<QQ", *facts.limits[number]) for number in range(LIMITS)) if facts.limits else b"",
+        steps=steps,
+        cgroups=tuple(dict.fromkeys(cgroup.paths.values())),
+        heard=tuple(_heard(creation, event) for event in launch.heard),
+    )
+
+
+def _written(record: Record, container_id: str, cgroup_paths: dict[str, str]) -> Record:
+    """The record of a container of this id: what is not yet known is left out."""
+    out = Record.__new__(Record)
+    for each in Record.FIELDS:
+        setattr(out, each, getattr(record, each))
+    out.id, out.cgroup_paths = container_id, cgroup_paths
+    out.created, out.init_process_pid, out.init_process_start = "", 0, 0
+    return out
+
+
+def _interpreter(arguments: list[str]) -> list[str]:
+    """For another time, when our files may have been replaced: it must look at them, and compile them anew."""
+    kept = [
+        each for at, each in enumerate(arguments) if not (each == "fresh" or arguments[at + 1 : at + 2] == ["fresh"])
+    ]
+    return [_source(each) for each in kept]
+
+
+def _source(path: str) -> str:
+    """boot.py, for what was made of it."""
+    directory, _, file = path.rpartition("/__pycache__/boot.")
+    return f"{directory}/boot.py" if file.endswith(".pyc") else path
+
+
+def _heard(creation: Creation, event: Event) -> tuple[bytes, bytes]:
+    told = pack(EVENT_HEAD, event.kind, event.op, event.value) + event.payload
+    answer = b""
+    if event.kind == events.HOME:
+        answer = b"HOME=" + _home(creation.bundle.spec["process"], event.payload) + b"\0"
+    return told, answer
+
+
+def _contents(creation: Creation) -> tuple[tuple[str, bytes], ...] | None:
+    paths = ["/proc/self/uid_map", "/proc/self/cgroup"]
+    if creation.layout.unified:
+        paths += [_UNIFIED]
+    else:
+        paths += ["/proc/self/mountinfo"]
+        paths += [f"{row.mount}/cgroup.controllers" for row in creation.layout.hierarchies if row.version == 2]
+    found = tuple((path, os.fsencode(read_text(path))) for path in paths)
+    if any(len(text) > _LONGEST for _path, text in found) or len(creation.bundle.data) > _CONFIG_LONGEST:
+        return None
+    if plain(layout()) != plain(creation.layout):
+        return None
+    config = os.path.join(creation.bundle.path, creation.options.config or "config.json")
+    return (*found, (config, creation.bundle.data))
+
+
+def _identities(creation: Creation) -> tuple[tuple[str, int, int, int], ...]:
+    """Files that are a part of the program: the executor, and the library that compiled its seccomp filter."""
+    import orlop.executor
+
+    paths = [f"{os.path.dirname(orlop.executor.__file__)}/init.{os.uname().machine}"]
+    made = creation.planning.filter
+    if made is not None:
+        paths.append(made.maker.decode("utf-8", "surrogateescape").split("\n")[3])
+    found = [os.stat(path) for path in paths]
+    return tuple((path, now.st_size, now.st_mtime_ns, now.st_ino) for path, now in zip(paths, found, strict=True))
+
+
+def _capabilities() -> bytes:
+    """What capget(2) gives."""
+    status = read_text("/proc/self/status")
+    sets = [int(status.partition(f"\n{name}:")[2].split("\n")[0], 16) for name in ("CapEff", "CapPrm", "CapInh")]
+    return b"".join(pack("<III", *(bits >> shift & 0xFFFF_FFFF for bits in sets)) for shift in (0, 32))
