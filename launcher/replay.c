@@ -39,6 +39,26 @@ static void add_bytes(struct key *key, const char *bytes, unsigned length)
         key->text[key->length++] = bytes[i];
 }
 
+/* A path with the id in it is named as that of all others. */
+static void add_word(struct key *key, const char *word, const char *text, unsigned id)
+{
+    unsigned length = length_of(word), slash = 0;
+    while (slash < length && word[slash] != '/')
+        slash++;
+    for (unsigned at = 0; at < length;) {
+        unsigned same = 0;
+        while (slash < length && same < id && word[at + same] == text[same])
+            same++;
+        if (same < id) {
+            add_bytes(key, word + at++, 1);
+            continue;
+        }
+        for (; same; same--, at++)
+            add_bytes(key, "~", 1);
+    }
+    add_bytes(key, "", 1);
+}
+
 /* As orlop/state/store.py has it; and none that looks like a flag. */
 static unsigned length_of_id(const char *word)
 {
@@ -173,8 +193,8 @@ static void become(char **words, char **environment, char *programs)
 {
     const struct head *head = &entry.head;
     char *supervisor = programs + head->container;
-    long container = sealed(programs, head->container, 0);
-    if (container < 0)
+    long container = head->container ? sealed(programs, head->container, 0) : -1;
+    if (container < 0 && head->container)
         return;
     for (unsigned i = 0; i < 4; i++)
         supervisor[head->number + i] = (char)(container >> 8 * i);
@@ -183,7 +203,8 @@ static void become(char **words, char **environment, char *programs)
         call5(NR_EXECVEAT, file, (long)"", (long)words, (long)environment, AT_EMPTY_PATH);
         call(NR_CLOSE, file, 0, 0, 0);
     }
-    call(NR_CLOSE, container, 0, 0, 0);
+    if (container >= 0)
+        call(NR_CLOSE, container, 0, 0, 0);
 }
 
 void replay(const char *code, char **words, char **environment)
@@ -197,14 +218,13 @@ void replay(const char *code, char **words, char **environment)
     unsigned id = count >= 3 ? length_of_id(words[count - 1]) : 0;
     if (id == 0 || asks_for_more(environment) || call(NR_GETEUID, 0, 0, 0, 0) != 0 || !streams(kinds))
         return;
-    long length = call(NR_GETCWD, (long)directory, PATH_SIZE, 0, 0);
-    if (length <= 0 || directory[0] != '/')
+    if (call(NR_GETCWD, (long)directory, PATH_SIZE, 0, 0) <= 0 || directory[0] != '/')
         return;
     add_bytes(&key, code, CODE_SIZE);
     add_bytes(&key, kinds, STREAMS);
-    add_bytes(&key, directory, (unsigned)length);
+    add_word(&key, directory, words[count - 1], id);
     for (unsigned i = 0; i + 1 < count; i++)
-        add_bytes(&key, words[i], length_of(words[i]) + 1);
+        add_word(&key, words[i], words[count - 1], id);
     static const char zeros[8];
     add_bytes(&key, zeros, -key.length % 8);
     if (key.length >= KEY_SIZE) /* cut */

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orlop.cli.flags import Command
-from orlop.cli.options import container_id, options
+from orlop.cli.options import call, container_id, options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +20,10 @@ FLAGS: tuple[Flag, ...] = (
 def run(args: Args) -> int:
     from orlop.runtime.delete import delete
 
+    called = call(args)
     settings = options(args)
     if not args.text("account"):
-        delete(container_id(args), settings, force=args.flag("force"))
+        delete(container_id(args), settings, force=args.flag("force"), call=called)
         return 0
     if args.text("account") == STDOUT:
         delete(container_id(args), settings, force=args.flag("force"), tell=_put)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orlop.cli.flags import Args, Flag
-    from orlop.runtime.options import Options
+    from orlop.runtime.options import Called, Options
 
 BUNDLE: Flag = ("bundle", "b", "text", "", "directory of the bundle (default is the current directory)")
 CONSOLE_SOCKET: Flag = ("console-socket", "", "text", "", "unix socket that is sent the master end of the terminal")
@@ -33,6 +33,15 @@ PRESERVE_FDS: Flag = (
 )  # fmt: skip
 
 OLDEST_KERNEL = (5, 14)
+
+
+def call(args: Args) -> Called | None:
+    """How the launcher has called the interpreter, for who may do the same again without it: the working directory, and
+    the arguments.  None where it has not, or all that is done is to be logged.  To be asked before `options`, which may
+    enter the bundle."""
+    if "fresh" not in sys._xoptions or args.context.debug:
+        return None
+    return os.getcwd(), sys.orig_argv
 
 
 def container_id(args: Args) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
-from orlop import system as os
 from orlop.cli.flags import Command
 from orlop.cli.options import (
     BUNDLE,
@@ -17,6 +14,7 @@ from orlop.cli.options import (
     PIDFD_SOCKET,
     PRESERVE_FDS,
     TIMES,
+    call,
     container_id,
     options,
 )
@@ -25,9 +23,6 @@ from orlop.errors import ConfigError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.cli.flags import Args, Flag
-    from orlop.runtime.run import Call
-
-_STDERR = 2
 
 ACCOUNT: Flag = ("account", "", "text", "", "write how it ended and what it used to this file, as JSON")
 KEEP: Flag = ("keep", "", "bool", False, "keep the state and the cgroup when the process has ended")
@@ -48,16 +43,8 @@ def run(args: Args) -> int:
     if args.flag("monitor") and not args.flag("detach"):
         hint = "leave out --monitor: --account and --keep tell how a container in the foreground has ended"
         raise ConfigError("--monitor needs a detached container", hint=hint)
-    call = _call(args)
-    return run(container_id(args), options(args), call=call)  # options() enters the bundle
-
-
-def _call(args: Args) -> Call | None:
-    """Where the launcher has called the interpreter, and nothing but the command is asked for."""
-    context = args.context
-    if "fresh" not in sys._xoptions or context.debug or context.log_fd != _STDERR or context.log_json:
-        return None
-    return os.getcwd(), sys.orig_argv
+    called = call(args)
+    return run(container_id(args), options(args), call=called)  # options() enters the bundle
 
 
 COMMAND = Command(

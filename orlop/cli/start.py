@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orlop.cli.flags import Command
-from orlop.cli.options import container_id, options
+from orlop.cli.options import call, container_id, options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def run(args: Args) -> int:
     from orlop.runtime.start import start
 
-    start(container_id(args), options(args))
+    called = call(args)
+    start(container_id(args), options(args), call=called)
     return 0
 
 

@@ -53,7 +53,7 @@ def facts(
         unified=unified,
         sources=_sources(mounts),
         limits=_limits() if process.get("rlimits") else {},
-        stdio=(_stream(0), _stream(1), _stream(2)),
+        stdio=streams(),
         proc_mounts=_proc_mounts() if no_pivot else (),
         apparmor=bool(process.get("apparmorProfile")) and _active("apparmor"),
         selinux=bool(process.get("selinuxLabel") or mount_label) and _active("selinux"),
@@ -103,6 +103,11 @@ def _limits() -> dict[int, tuple[int, int]]:
             soft, hard = (_INFINITY if word == "unlimited" else int(word) for word in rows[name])
             out[number] = (soft, hard)
     return out
+
+
+def streams() -> tuple[str, str, str]:
+    """What the standard streams are (plan/facts.py)."""
+    return _stream(0), _stream(1), _stream(2)
 
 
 def _stream(fd: int) -> str:

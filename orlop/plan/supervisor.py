@@ -38,6 +38,7 @@ LIMITS = 16  # RLIMIT_*
 EXECUTABLE_SIZE = 8
 _STATX_SIZE = 256
 _HEARD = 64 * 1024
+_EVENT_BEGIN = 8  # kind and operation, before the value
 _STAT_SIZE = 1024
 _PATIENCE = 2  # seconds for a process that says nothing, in all
 _BEHIND = 64  # descriptors that are moved out of the way
@@ -119,6 +120,7 @@ class _Supervisor:
         self.b = Builder(supervision.architecture, -1)
         self.executable = self.b.variable(bytes(EXECUTABLE_SIZE))  # the first thing in its data
         self.again, self.undo, self.attend, self.finish = Label(), Label(), Label(), Label()
+        self.unknown = Label()  # an end before the pid was told
         self.other = self.again
         self.buffer = self.b.space(_HEARD)
         self.file = self.b.space(_STATX_SIZE)
@@ -306,20 +308,51 @@ class _Supervisor:
         self.polled = b.variable(pack("<ihh", -1, linux.POLLIN, 0) * 2)
         self.patience = b.variable(pack("<qq", _PATIENCE, 0))
         b.store(self.polled, 4, ours)
-        for event, answer in self.s.heard:
-            kind = int.from_bytes(event[:4], "little")
-            b.purpose(events.NAMES[kind])
-            size = self._next(ours)
-            b.jump_unless(size, len(event), self.other)
-            b.free(size)
-            if kind == events.PID:
-                b.jump_if_other(self.buffer, event[:8], self.other)
-                self._know(directory)
-            else:
-                b.jump_if_other(self.buffer, event, self.other)
-            if answer:
-                self._answer(ours, answer)
+        (known, _), (other, answer), *rest = self.s.heard
+        self._hear_of_the_first(ours, known, other)
+        if answer:
+            self._answer(ours, answer)
+        b.purpose("state")
+        self._know(directory)
+        for event, _none in rest:
+            b.purpose(events.NAMES[int.from_bytes(event[:4], "little")])
+            self._expect(ours, event)
         self._let_go(ours)
+
+    def _hear_of_the_first(self, ours: Register, known: bytes, other: bytes) -> None:
+        """The executor tells the pid of the process that it has cloned, which races with it to what it says itself."""
+        b = self.b
+        early, both = Label(), Label()
+        b.purpose(events.NAMES[events.PID])
+        size = self._next(ours, self.buffer)
+        b.jump_if_other(self.buffer, known[:_EVENT_BEGIN], early)
+        b.jump_unless(size, len(known), self.unknown)
+        self._take_pid(self.buffer)
+        self._expect(ours, other)
+        b.jump(both)
+        b.place(early)
+        b.jump_unless(size, len(other), self.unknown)
+        b.jump_if_other(self.buffer, other, self.unknown)
+        b.free(size)
+        size = self._next(ours, self.buffer)
+        b.jump_unless(size, len(known), self.other)
+        b.jump_if_other(self.buffer, known[:_EVENT_BEGIN], self.other)
+        b.free(size)
+        self._take_pid(self.buffer)
+        b.place(both)
+
+    def _expect(self, ours: Register, event: bytes) -> None:
+        b = self.b
+        size = self._next(ours, self.buffer)
+        b.jump_unless(size, len(event), self.other)
+        b.jump_if_other(self.buffer, event, self.other)
+        b.free(size)
+
+    def _take_pid(self, event: int) -> None:
+        b = self.b
+        pid = b.load(event + _EVENT_BEGIN, 8)
+        b.set(self.first, pid)
+        b.free(pid)
 
     def _let_go(self, ours: Register) -> None:
         """Let it become the program, and see that it has.  Unless it says that it could not, it may have run from here
@@ -328,16 +361,16 @@ class _Supervisor:
         b.purpose("process.args")
         self._answer(ours, b"\0")
         self.other = self.attend
-        size = self._next(ours)
+        size = self._next(ours, self.buffer)
         b.jump_unless(size, 0, self.undo)
         b.free(size)
         self._close(ours)
 
-    def _next(self, ours: Register) -> Register:
+    def _next(self, ours: Register, buffer: int) -> Register:
         b = self.b
         nothing = {WHEN_ZERO: self.other, WHEN_ERROR: self.other}
         b.do("ppoll", self.polled, 1, self.patience, 0, linux.SIGNAL_SET_SIZE, on=nothing)
-        return self._get("recvfrom", ours, self.buffer, _HEARD, 0, 0, 0)
+        return self._get("recvfrom", ours, buffer, _HEARD, 0, 0, 0)
 
     def _answer(self, ours: Register, data: bytes) -> None:
         self._do("sendto", ours, data, len(data), linux.MSG_NOSIGNAL, 0, 0)
@@ -345,9 +378,6 @@ class _Supervisor:
     def _know(self, directory: Register) -> None:
         """Write down who the first process is, before it is anybody's program."""
         b = self.b
-        pid = b.load(self.buffer + 8, 8)
-        b.set(self.first, pid)
-        b.free(pid)
         self._do("wait4", self.executor, 0, 0, 0)
         b.set(self.executor, 0)
         path = b.variable(b"/proc/".ljust(6 + DIGITS_SIZE, b"\0"))
@@ -423,6 +453,8 @@ class _Supervisor:
     def _take_back(self, ours: Register) -> None:
         b, s = self.b, self.s
         b.purpose("taken back")
+        b.place(self.unknown)
+        self._learn_pid(ours)
         b.place(self.undo)
         b.do("close", ours, ignore=(WHEN_ERROR,))
         for process in (self.first, self.executor):
@@ -439,6 +471,15 @@ class _Supervisor:
         for name in ("config.json", ".state.json", f".{s.stat}", s.stat, "state.json"):
             b.do("unlinkat", linux.AT_FDCWD, f"{s.directory}/{name}", 0, ignore=(WHEN_ERROR,))
         b.do("unlinkat", linux.AT_FDCWD, s.directory, linux.AT_REMOVEDIR, ignore=(WHEN_ERROR,))
+
+    def _learn_pid(self, ours: Register) -> None:
+        """Who has failed before it was told of is waited for, too.  The executor tells of it, and ends."""
+        b = self.b
+        b.do("wait4", self.executor, 0, linux.WALL, 0, on={WHEN_ERROR: self.undo})
+        b.set(self.executor, 0)
+        b.do("recvfrom", ours, self.buffer, _HEARD, linux.MSG_DONTWAIT, 0, 0, on={WHEN_ERROR: self.undo})
+        b.jump_if_other(self.buffer, self.s.heard[0][0][:_EVENT_BEGIN], self.undo)
+        self._take_pid(self.buffer)
 
     def _begin_anew(self) -> None:
         b, s = self.b, self.s

@@ -66,7 +66,7 @@ CALLS: dict[str, tuple[int, int, str]] = {
     "prctl": (157, 167, "option:prctl arg2:any arg3:any arg4:any arg5:any"),
     "prlimit64": (302, 261, "pid resource:resource new:rlimit old:ptr"),
     "read": (0, 63, "fd:fd buf:buf size"),
-    "recvfrom": (45, 207, "fd:fd buf:buf size flags addr:ptr len:ptr"),
+    "recvfrom": (45, 207, "fd:fd buf:buf size flags:message addr:ptr len:ptr"),
     "renameat2": (316, 276, "from:fd from_path:str to:fd to_path:str flags"),
     "rt_sigaction": (13, 134, "signal:signal action:sigaction old:ptr set_size"),
     "rt_sigprocmask": (14, 135, "how:sigmask set:signals old:ptr set_size"),

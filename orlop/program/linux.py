@@ -135,6 +135,7 @@ SOCK_DGRAM = 2
 SOCK_RAW = 3
 SOCK_SEQPACKET = 5
 SOCK_CLOEXEC = O_CLOEXEC
+MSG_DONTWAIT = 0x40
 MSG_NOSIGNAL = 0x4000
 
 # uapi/linux/fcntl.h, uapi/asm-generic/fcntl.h

@@ -131,7 +131,8 @@ class Names:
         return found
 
     def _text(self, arg: int | Register) -> str:
-        return "?" if isinstance(arg, Register) else self._program.string_at(arg)
+        known = isinstance(arg, int) and arg < SCRATCH_BASE
+        return self._program.string_at(arg) if known else "file"  # type: ignore[arg-type]
 
 
 _PLAIN = {

@@ -56,7 +56,7 @@ def _console(launch: Launch, event: Event) -> None:
 
 
 def _home_wanted(launch: Launch, event: Event) -> None:
-    launch.answer(b"HOME=" + _home(launch.process, event.payload) + b"\0")
+    launch.answer(b"HOME=" + home(launch.process, event.payload) + b"\0")
     if launch.at_once:
         launch.let_go()
 
@@ -142,7 +142,8 @@ def _waits_for_maps(launch: Launch, pid: int) -> bool:
     return "user" in new and (pid == launch.spawned or "time" not in new)
 
 
-def _home(process: Process, passwd: bytes) -> bytes:
+def home(process: Process, passwd: bytes) -> bytes:
+    """The home directory of a process's user."""
     uid = (process.get("user") or {}).get("uid") or 0
     for line in passwd.split(b"\n"):
         fields = line.split(b":")

@@ -11,6 +11,7 @@ from orlop.host.process import handle
 from orlop.runtime.container import CREATED, STOPPED, Found
 from orlop.runtime.destroy import destroy
 from orlop.runtime.waiting import drive, readable
+from orlop.state.brief import NAME as BRIEF
 from orlop.state.store import Store, check_id
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orlop.runtime.account import Account
-    from orlop.runtime.options import Options
+    from orlop.runtime.options import Called, Options
 
 _SIGKILL = 9
 _PATIENCE = 10.0  # seconds for a killed process to end: as long as runc waits
@@ -26,9 +27,15 @@ _LOCK_PATIENCE = 2.0  # seconds for another command to end, with force
 
 
 def delete(
-    container_id: str, options: Options, *, force: bool = False, tell: Callable[[Account], None] | None = None
+    container_id: str,
+    options: Options,
+    *,
+    force: bool = False,
+    tell: Callable[[Account], None] | None = None,
+    call: Called | None = None,
 ) -> None:
     """Remove a container.  `tell` is given its final account before; what that raises keeps it from being removed.
+    `call` is that of the interpreter, for who may do the same again without it (runtime/kept.py).
 
     Raises StateError when it runs and `force` is not given, NotFound for an unknown id without it.
     """
@@ -63,6 +70,10 @@ def delete(
                 message = f"cannot delete container {container_id} that is not stopped: {status}"
                 raise StateError(message, hint="stop it first with the command kill, or use --force")
             _kill(found)
+        if call is not None and os.path.exists(f"{found.store.path}/{BRIEF}"):
+            from orlop.runtime.keeping import keep_delete
+
+            keep_delete(found, options, call)
         if tell is not None:
             from orlop.runtime.account import final_account
 

@@ -6,6 +6,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    # How the interpreter was called: the working directory, and all arguments (runtime/kept.py).
+    Called = tuple[str, list[str]]
+
 
 def _silent(level: str, message: str) -> None:
     """Where nobody wants to hear: the library."""

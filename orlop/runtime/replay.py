@@ -1,37 +1,25 @@
-"""Keeps a `run` that was recalled as programs, so that the launcher needs no interpreter for the next one.
+"""Keeps a `run` that was recalled as programs (runtime/kept.py), so that the next one needs no interpreter.
 
-    /run/orlop-cache/runs/<hash of the key>
-        head        magic, sizes (see _HEAD)
-        key         the hash of our code; what the standard streams are (_STREAMS); then, each with a NUL, the working
-                    directory and the words of the command line but for the id, from its own name on
-        places      where in what follows the id is
-        programs    the executable of the container's program, and the supervisor's (plan/supervisor.py)
-
-launcher/replay.c reads it.  The key is compared whole.  All that the recalled program depends on beside it is looked at
-by the supervisor's program, before anything is made.
-
-Only what most containers are is kept: in the foreground, with namespaces of their own but for the user's, and nothing
-that the supervisor does for them but cgroup and state.
+All that the recalled program depends on is looked at by the supervisor's program, before anything is made.  Only what
+most containers are is kept: in the foreground, with namespaces of their own but for the user's, and nothing that the
+supervisor does for them but cgroup and state.
 """
 
 from __future__ import annotations
 
-import sys
-from _struct import Struct, pack
+from _struct import pack
 
 from orlop import system as os
 from orlop.cgroup import files
-from orlop.host.cache import Directory, place
 from orlop.host.cgroups import layout
 from orlop.host.probe import read_text
 from orlop.host.user_namespace import in_user_namespace
 from orlop.plan import events
-from orlop.plan.facts import FILE, NULL, OTHER
 from orlop.plan.supervisor import LIMITS, Supervision, supervisor_program
-from orlop.program.encode import encode
-from orlop.program.layout import EVENT_HEAD, HEADER_SIZE
-from orlop.runtime.answers import _home
-from orlop.runtime.recall import Recalled, differences, plain
+from orlop.program.layout import EVENT_HEAD
+from orlop.runtime import kept
+from orlop.runtime.answers import home
+from orlop.runtime.recall import Recalled, plain
 from orlop.state.replayed import STAT
 from orlop.state.store import REPLAYED, Record, encoded
 
@@ -40,23 +28,20 @@ if TYPE_CHECKING:
     from orlop.cgroup.base import Cgroup
     from orlop.executor.link import Event
     from orlop.runtime.creation import Creation
+    from orlop.runtime.kept import Call
+    from orlop.runtime.options import Called
 
-MAGIC = b"orlopru\1"
-_HEAD = Struct("<8sIIIIII")  # magic; sizes of key, id, places (their number), both programs; where the number goes
-_MOST = 32  # entries; one is about 80 KB
 _LONGEST = 4000  # bytes of a file of /proc that is compared: it is read at once
 _CONFIG_LONGEST = 60_000
-_HASH_START, _HASH_STEP = 0xCBF29CE484222325, 0x100000001B3  # FNV-1a, 64 bits
-_STREAMS = {FILE: b"f", NULL: b"n", OTHER: b"o"}
 _UNIFIED = "/sys/fs/cgroup/cgroup.controllers"
 
 
-def keep(creation: Creation, directory: str, arguments: list[str]) -> None:
-    """Keep it, if it is one that can be kept: `arguments` are those of the interpreter, called in `directory`.  Silent
-    where that is not possible."""
+def keep(creation: Creation, called: Called) -> None:
+    """Keep it, if it is one that can be kept.  Silent where that is not possible."""
+    call = kept.Call(*called)
     try:
-        if _simple(creation):
-            _keep(creation, directory, arguments)
+        if _simple(creation) and not any(creation.record.id in word for word in (call.directory, *call.arguments[:-1])):
+            _keep(creation, call)
     except (OSError, ValueError):
         return
 
@@ -86,62 +71,21 @@ def _simple(creation: Creation) -> bool:
     return sorted(made) == sorted({*creation.cgroup.paths.values()})
 
 
-def _keep(creation: Creation, directory: str, arguments: list[str]) -> None:
+def _keep(creation: Creation, call: Call) -> None:
     record, launch, asked = creation.record, creation.launch, creation.bundle.asked
     assert launch is not None and isinstance(launch.program, Recalled) and asked is not None
-    container_id, code = record.id, asked[0]
-    if arguments[-1] != container_id or not isinstance(code, bytes):
+    code = asked[0]
+    if call.arguments[-1] != record.id or not isinstance(code, bytes):
         return
     steps = tuple(files.journal or ())
-    made = _supervision(creation, record, creation.cgroup, arguments, steps)
+    made = _supervision(creation, record, creation.cgroup, call, steps)
     other, cgroup = creation.planning.filled()
     inner = {path: cgroup.paths[name] for name, path in creation.cgroup.paths.items()}
     moved = tuple((kind, _moved(path, inner), text) for kind, path, text in steps)
-    filled = _supervision(creation, other, cgroup, [*arguments[:-1], other.id], moved)
-    if made is None or filled is None:
-        return
-    program, template = supervisor_program(made), supervisor_program(filled)
-    places = differences(encode(program), encode(template), container_id)
-    streams = creation.planning.facts().stdio
-    if places is not None and creation.planning.holds():
-        _write(
-            creation,
-            launch.program,
-            encode(program),
-            program.scratch,
-            places,
-            _key(code, streams, directory, arguments),
-        )
-
-
-def _key(code: bytes, streams: tuple[str, str, str], directory: str, arguments: list[str]) -> bytes:
-    named = arguments[len(arguments) - len(sys.argv) : -1]
-    key = code + b"".join(_STREAMS[kind] for kind in streams)
-    key += b"".join(os.fsencode(each) + b"\0" for each in (directory, *named))
-    return key + bytes(-len(key) % 8)
-
-
-def _write(creation: Creation, inner: Recalled, supervisor: bytes, scratch: int, places: list[int], key: bytes) -> None:
-    from orlop.executor.image import whole
-
-    machine, size = inner.architecture, len(creation.record.id)
-    container, inner_at = whole(inner.encoded(), inner.scratch, machine)
-    outer, outer_at = whole(supervisor, scratch, machine)
-    all_places = [at + inner_at for at in inner.places] + [len(container) + at + outer_at for at in places]
-    number_at = outer_at + HEADER_SIZE
-    head = _HEAD.pack(MAGIC, len(key), size, len(all_places), len(container), len(outer), number_at)
-    data = b"".join([head, key, pack(f"<{len(all_places)}I", *all_places), container, outer])
-    with Directory(place("runs"), make=True, most=_MOST) as directory:
-        directory.make_room()
-        directory.write(name(key, size), data)
-
-
-def name(key: bytes, size: int) -> str:
-    """The name of the entry for a key and an id of this size."""
-    value = _HASH_START
-    for byte in key + bytes((size & 0xFF,)):
-        value = (value ^ byte) * _HASH_STEP & 0xFFFF_FFFF_FFFF_FFFF
-    return f"{value:016x}"
+    filled = _supervision(creation, other, cgroup, kept.filled(call, record.id), moved)
+    key = kept.key_of(call, record.id, code, creation.planning.facts().stdio)
+    if made is not None and filled is not None and creation.planning.holds():
+        kept.keep(key, record.id, supervisor_program(made), supervisor_program(filled), launch.program)
 
 
 def _moved(path: str, inner: dict[str, str]) -> str:
@@ -156,7 +100,7 @@ def _supervision(
     creation: Creation,
     record: Record,
     cgroup: Cgroup,
-    arguments: list[str],
+    call: Call,
     steps: tuple[tuple[str, str, str], ...],
 ) -> Supervision | None:
     """What the supervisor's program is made from; None where it would not know enough."""
@@ -167,7 +111,6 @@ def _supervision(
     binds = [row for row in spec.get("mounts") or [] if {"bind", "rbind"} & {*(row.get("options") or ())}]
     if contents is None or any(row.get("source") not in facts.sources for row in binds):
         return None
-    at = len(arguments) - len(sys.argv) + 1
     return Supervision(
         facts.architecture,
         directory=f"{os.path.abspath(options.root)}/{record.id}",
@@ -175,9 +118,9 @@ def _supervision(
         stat=STAT,
         config=creation.bundle.data,
         control=options.control,
-        python=arguments[0],
-        again=arguments,
-        attend=[*_interpreter(arguments[:at]), "--root", options.root, "attend", record.id],
+        python=call.arguments[0],
+        again=call.arguments,
+        attend=[*_interpreter(call.arguments[: call.own + 1]), "--root", options.root, "attend", record.id],
         files=contents,
         identities=_identities(creation),
         sources=tuple(facts.sources.items()),
@@ -217,7 +160,7 @@ def _heard(creation: Creation, event: Event) -> tuple[bytes, bytes]:
     told = pack(EVENT_HEAD, event.kind, event.op, event.value) + event.payload
     answer = b""
     if event.kind == events.HOME:
-        answer = b"HOME=" + _home(creation.bundle.spec["process"], event.payload) + b"\0"
+        answer = b"HOME=" + home(creation.bundle.spec["process"], event.payload) + b"\0"
     return told, answer
 
 
@@ -239,14 +182,11 @@ def _contents(creation: Creation) -> tuple[tuple[str, bytes], ...] | None:
 
 def _identities(creation: Creation) -> tuple[tuple[str, int, int, int], ...]:
     """Files that are a part of the program: the executor, and the library that compiled its seccomp filter."""
-    import orlop.executor
-
-    paths = [f"{os.path.dirname(orlop.executor.__file__)}/init.{os.uname().machine}"]
+    paths = [kept.executor()]
     made = creation.planning.filter
     if made is not None:
         paths.append(made.maker.decode("utf-8", "surrogateescape").split("\n")[3])
-    found = [os.stat(path) for path in paths]
-    return tuple((path, now.st_size, now.st_mtime_ns, now.st_ino) for path, now in zip(paths, found, strict=True))
+    return tuple(kept.identity(path) for path in paths)
 
 
 def _capabilities() -> bytes:

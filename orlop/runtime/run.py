@@ -17,14 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.runtime.account import Destination
     from orlop.runtime.launch import Launch
-    from orlop.runtime.options import Options
+    from orlop.runtime.options import Called, Options
     from orlop.runtime.waiting import Steps
-
-    Call = tuple[str, list[str]]  # the working directory, and the arguments
 LOCK_PATIENCE = 10.0  # seconds for another command to end, which may be to delete the container
 
 
-def run(container_id: str, options: Options, *, call: Call | None = None) -> int:
+def run(container_id: str, options: Options, *, call: Called | None = None) -> int:
     """Run a container; its exit status, 128 plus the signal that ended it, or 0 when detached.
 
     Blocks until it ends, unless detached.  `call` is that of the interpreter, for who may run the same again without
@@ -55,7 +53,7 @@ def run(container_id: str, options: Options, *, call: Call | None = None) -> int
             if call is not None and files.journal and launch.at_once:
                 from orlop.runtime.replay import keep
 
-                keep(creation, *call)
+                keep(creation, call)
             _import_for_the_end(creation, accounted=accounted)
             status = foreground.wait(launch.pid)
             if accounted:

@@ -10,11 +10,12 @@ from orlop.errors import HookError, OrlopError, StateError
 from orlop.runtime.container import CREATED, PAUSED, STOPPED, Found
 from orlop.runtime.document import state_document
 from orlop.runtime.waiting import drive
+from orlop.state.brief import NAME as BRIEF
 from orlop.state.store import FIFO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orlop.runtime.options import Options
+    from orlop.runtime.options import Called, Options
     from orlop.runtime.waiting import Steps
 
 _REFUSALS = {
@@ -23,9 +24,12 @@ _REFUSALS = {
 }
 
 
-def start(container_id: str, options: Options) -> None:
-    """Start it.  Raises StateError unless it is created and waiting; HookError when a hook fails, and then nothing is
-    left of the container (runtime-spec, runtime.md "Lifecycle")."""
+def start(container_id: str, options: Options, *, call: Called | None = None) -> None:
+    """Start it.  `call` is that of the interpreter, for who may do the same again without it (runtime/kept.py).
+
+    Raises StateError unless it is created and waiting; HookError when a hook fails, and then nothing is left of the
+    container (runtime-spec, runtime.md "Lifecycle").
+    """
     found = Found(container_id, options)
     lock = found.store.lock()
     try:
@@ -45,6 +49,10 @@ def start(container_id: str, options: Options) -> None:
         try:
             os.unlink(f"{found.store.path}/{FIFO}")
             _run_hooks(found, fd)
+            if call is not None and os.path.exists(f"{found.store.path}/{BRIEF}"):
+                from orlop.runtime.keeping import keep_start
+
+                keep_start(found, options, call)
         except HookError:
             from orlop.runtime.delete import take_apart
 

@@ -4,6 +4,7 @@
     config.json     the config as it was at create, byte for byte
     resources.json  linux.resources as the last update left it; missing where there was none
     init.stat       what /proc said of the first process, where a program wrote the record (state/replayed.py)
+    brief           what a program needs to start and to delete it, of those that one can (state/brief.py)
     exec.fifo       exists while the container waits for start
     account.json    how it ended and what it used, where that was known then (runtime/account.py)
     monitor         what its monitor records, where it has one (runtime/monitor.py)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from _struct import pack
 
 from orlop.plan import events
+from orlop.plan.commands import Brief, Command
 from orlop.plan.supervisor import Supervision
 from orlop.program.layout import EVENT_HEAD
 from tests.golden.configs import ID
@@ -47,3 +48,15 @@ SUPERVISION = Supervision(
         (_event(events.CREATED, 480), b""),
     ),
 )
+
+
+def command(name: str) -> Command:
+    """What is known of a `start` or `delete`, of a container with one cgroup of version 2."""
+    return Command(
+        "x86_64",
+        f"/run/orlop/{ID}",
+        Brief("brief", b"orlopbf\1", 1064, 8, 40, b"0\n", (552,)),
+        _INTERPRETER[0],
+        [*_INTERPRETER, "-X", "fresh", "/orlop/__pycache__/boot.cpython-311.pyc", "orlop", name, ID],
+        (("/orlop/executor/init.x86_64", 4456, 1_700_000_000_123_456_789, 4711),),
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orlop.plan.commands import delete_program, start_program
 from orlop.plan.container import container_program
 from orlop.plan.join import exec_program
 from orlop.plan.supervisor import supervisor_program
@@ -14,7 +15,7 @@ from orlop.program.ops import Program
 from orlop.program.verify import verify
 from orlop.runtime.explain import text
 from tests.golden.configs import CASES, Case
-from tests.golden.supervision import ABOUT, SUPERVISION
+from tests.golden.supervision import ABOUT, SUPERVISION, command
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -31,13 +32,21 @@ def test_the_program_is_the_one_that_was_reviewed(name: str, update_golden: bool
     compare(name, f"{case.about}\n\n{text(program(case))}", update_golden=update_golden)
 
 
-def test_the_supervisors_program_is_the_one_that_was_reviewed(update_golden: bool) -> None:
-    made = f"{ABOUT}\n\n{text(supervisor_program(SUPERVISION))}"
-    compare("supervisor", made, update_golden=update_golden)
+SUPERVISORS = {
+    "supervisor": (ABOUT, supervisor_program(SUPERVISION)),
+    "start": ("`start` of a container with a brief.", start_program(command("start"), "exec.fifo")),
+    "delete": (
+        "`delete` of a container with a brief.",
+        delete_program(command("delete"), ("config.json", "brief", "state.json"), ("programs",)),
+    ),
+}
 
 
-def test_the_verifier_finds_nothing_in_the_supervisors_program() -> None:
-    assert verify(supervisor_program(SUPERVISION), supervisor=True) == []
+@pytest.mark.parametrize("name", SUPERVISORS)
+def test_what_needs_no_interpreter_is_what_was_reviewed(name: str, update_golden: bool) -> None:
+    about, made = SUPERVISORS[name]
+    compare(name, f"{about}\n\n{text(made)}", update_golden=update_golden)
+    assert verify(made, supervisor=True) == []
 
 
 def compare(name: str, made: str, *, update_golden: bool) -> None:
@@ -59,7 +68,7 @@ def test_the_plan_is_the_same_each_time(name: str) -> None:
 
 
 def test_there_is_no_golden_program_without_a_config(update_golden: bool) -> None:
-    stale = {file for file in PROGRAMS.iterdir() if file.stem not in {*CASES, "supervisor"}}
+    stale = {file for file in PROGRAMS.iterdir() if file.stem not in {*CASES, *SUPERVISORS}}
     if update_golden:
         for file in stale:
             file.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import platform
 import signal
 import struct
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 
 from orlop.host.cache import place
 from orlop.host.cgroups import layout
+from orlop.program.calls import numbers
 from orlop.program.layout import CALL, FAIL, HEADER, HEADER_SIZE, OP, OP_SIZE
 from tests.system.bundles import Bundle
 from tests.system.command import Container, Done, Runtime, poll
@@ -315,29 +317,36 @@ def test_whatever_the_kernel_refuses_the_container_runs_once_and_nothing_is_left
     """Each system call of the supervisor's program fails in turn; but for those that nothing is known of after it."""
     entry = kept(runtime, bundle.shell("echo once; exit 3"), status=3)
     whole = entry.read_bytes()
-    first, calls = _calls(whole)
-    assert len(calls) > 100
+    first, found = calls(whole)
+    assert len(found) > 100
     before = Snapshot(runtime.marker, runtime.root)
-    for index in calls:
-        entry.write_bytes(_failing(whole, first + index * OP_SIZE))
+    for index in found:
+        entry.write_bytes(failing(whole, first + index * OP_SIZE))
         done = run(runtime, bundle, status=None)
         assert (done.status, done.stdout, done.stderr) == (3, "once\n", ""), f"operation {index}"
         reap()
         assert Snapshot(runtime.marker, runtime.root).changes(before) == [], f"operation {index}"
 
 
-def _calls(entry: bytes) -> tuple[int, list[int]]:
+def calls(entry: bytes) -> tuple[int, list[int]]:
     """Where the operations of the supervisor's program are in an entry, and those that are system calls; but for the
-    exits, and what comes after those of which the interpreter is one."""
+    exits, those after which the interpreter goes on, and what only another failure leads to."""
     _magic, key, _id, places, container, _supervisor, number = struct.unpack_from(_ENTRY_HEAD, entry)
     start = struct.calcsize(_ENTRY_HEAD) + key + 4 * places + container + number - HEADER_SIZE
     count, ops = struct.unpack_from(HEADER, entry, start)[2:4]
-    kinds = [struct.unpack_from(OP, entry, start + ops + index * OP_SIZE) for index in range(count)]
-    leaving = (231, 94, 59, 221)  # exit_group, execve
-    return start + ops, [index for index, op in enumerate(kinds) if op[0] == CALL and op[4] not in leaving]
+    known = numbers(platform.machine())
+    leaving = {known["exit_group"], known["execve"]}
+    found, undoing = [], False
+    for index in range(count):
+        kind, _result, _registers, _policies, call = struct.unpack_from(OP, entry, start + ops + index * OP_SIZE)[:5]
+        if kind == CALL:
+            undoing = call == known["kill"] or (undoing and call not in leaving)
+        if kind == CALL and call not in leaving and not undoing:
+            found.append(index)
+    return start + ops, found
 
 
-def _failing(entry: bytes, at: int) -> bytes:
+def failing(entry: bytes, at: int) -> bytes:
     kind, result, _registers, policies, number, *rest = struct.unpack_from(OP, entry, at)
     assert kind == CALL
     out = bytearray(entry)

@@ -97,7 +97,7 @@ def test_state_prints_two_blanks_a_level_and_no_newline_at_the_end(orlop: Call, 
 @pytest.mark.parametrize(("words", "force"), [(("ID",), False), (("-f", "ID"), True), (("ID", "--force"), True)])
 def test_delete_says_whether_it_is_forced(orlop: Call, runtime: Notes, words: tuple[str, ...], force: bool) -> None:
     assert orlop("delete", *words).status == 0
-    assert runtime.calls[0][2] == {"force": force}
+    assert runtime.calls[0][2] == {"force": force, "call": None}
 
 
 @pytest.mark.parametrize(
