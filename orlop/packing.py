@@ -32,6 +32,7 @@ _PROCESS = ("orlop.runtime.exec_process", "orlop.spec.load", "orlop.plan.join", 
 PLANNING = {"create": _CONTAINER, "run": _CONTAINER, "exec": _PROCESS}
 # What else a command comes to import in the course of things.
 MORE = {
+    "create": ("orlop.state.brief",),
     "delete": ("orlop.spec.json",),
     "exec": ("orlop.spec.json",),
     "kill": ("orlop.runtime.signals", "orlop.spec.json"),

@@ -156,6 +156,10 @@ class Cgroup:
         """Return what stops and continues its processes; None where nothing does."""
         raise NotImplementedError
 
+    def frozen_file(self) -> str | None:
+        """Return the file that tells whether it is frozen; None where nothing freezes."""
+        return None
+
     def freeze(self) -> None:
         """Stop all processes.  Blocks until they are, 10 seconds at most."""
         self._freezer().freeze()

@@ -125,6 +125,10 @@ class CgroupV1(Cgroup):
         path = self.paths.get("freezer")
         return FreezerV1(path) if path is not None else None
 
+    def frozen_file(self) -> str | None:
+        path = self.paths.get("freezer")
+        return f"{path}/freezer.state" if path is not None else None
+
     def _make(self, resources: Resources | None) -> None:
         there = False
         for path in dict.fromkeys(self.paths.values()):

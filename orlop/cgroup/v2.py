@@ -133,6 +133,10 @@ class CgroupV2(Cgroup):
         path = self.paths.get("")
         return FreezerV2(path) if path is not None else None
 
+    def frozen_file(self) -> str | None:
+        path = self.paths.get("")
+        return f"{path}/cgroup.freeze" if path is not None else None
+
     def _refused(self, error: CgroupError, writes: list[Write]) -> None:
         """Go on without a cgroup, where a rootless runtime may make none and no limit needs one."""
         if not (self.lenient and error.errno in files.PERMISSION):

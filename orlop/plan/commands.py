@@ -44,9 +44,10 @@ class Brief:
 
 class Command:
     """A command for the container whose state is in `directory`.  `python` with the arguments `again` does the same.
-    `identities` are files that this depends on: path, size, modification time (ns), inode."""
+    `identities` are files that this depends on: path, size, modification time (ns), inode; `users` is what
+    /proc/self/uid_map says."""
 
-    __slots__ = ("again", "architecture", "brief", "directory", "identities", "python")
+    __slots__ = ("again", "architecture", "brief", "directory", "identities", "python", "users")
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Command:
         brief: Brief,
         python: str,
         again: list[str],
+        users: bytes,
         identities: tuple[tuple[str, int, int, int], ...] = (),
     ) -> None:
         self.architecture = architecture
@@ -62,6 +64,7 @@ class Command:
         self.brief = brief
         self.python = python
         self.again = again
+        self.users = users
         self.identities = identities
 
 
@@ -73,7 +76,7 @@ class _Command:
         self.b = Builder(command.architecture, -1)
         self.b.variable(bytes(8))  # a `run` has a number there
         self.again = Label()
-        self.text = self.b.space(command.brief.size + 1)
+        self.text = self.b.space(max(command.brief.size, len(command.users)) + 1)
 
     def do(self, name: str, *args: Argument, ignore: tuple[int, ...] = ()) -> None:
         self.b.do(name, *args, ignore=ignore, on={WHEN_ERROR: self.again})
@@ -92,6 +95,11 @@ class _Command:
             for at, value in ((40, size), (32, inode), (112, seconds)):
                 b.jump_if_other(seen + at, value.to_bytes(8, "little"), self.again)
             b.jump_if_other(seen + 120, nanoseconds.to_bytes(4, "little"), self.again)
+        file = self.get("openat", linux.AT_FDCWD, "/proc/self/uid_map", linux.O_RDONLY | linux.O_CLOEXEC, 0)
+        got = self.get("read", file, self.text, len(self.c.users) + 1)
+        b.jump_unless(got, len(self.c.users), self.again)
+        b.jump_if_other(self.text, self.c.users, self.again)
+        b.free(got)
         b.purpose("state")
         flags = linux.O_RDONLY | linux.O_DIRECTORY | linux.O_CLOEXEC
         directory = self.get("openat", linux.AT_FDCWD, self.c.directory, flags, 0)

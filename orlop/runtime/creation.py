@@ -269,29 +269,26 @@ class Creation:
             raise OrlopError("container process is already dead")
         if self.launch is None or not self.launch.at_once:
             self.store.settle()
-        if self.fifo and self._brief():
-            self._write_brief(pid)
+        self._write_brief(pid)
         if self.options.pid_file:
             write_pid_file(self.options.pid_file, pid)
 
-    def _brief(self) -> bool:
-        """Does the supervisor do nothing but start and delete it?"""
-        options, record, spec = self.options, self.record, self.bundle.spec
-        asked = options.monitor or options.notify_socket or options.systemd_cgroup or record.rootless
-        return (
-            bool(self.cgroup.paths)
-            and "pid" in record.namespaces
-            and not (asked or spec.get("hooks") or record.intel_rdt_path or record.intel_rdt_mon_path)
-        )
-
     def _write_brief(self, pid: int) -> None:
+        """Where the supervisor has nothing else to do, to start it and to delete it."""
+        options, record = self.options, self.record
+        hooks = self.bundle.spec.get("hooks") or {}
+        later = any(hooks.get(kind) for kind in ("startContainer", "poststart", "poststop"))
+        asked = options.monitor or options.notify_socket or options.systemd_cgroup or record.rootless
+        frozen = self.cgroup.frozen_file()
+        if not (self.fifo or options.detach) or frozen is None or "pid" not in record.namespaces:
+            return
+        if later or asked or record.intel_rdt_path or record.intel_rdt_mon_path:
+            return
         from orlop.state.brief import NAME, brief
 
-        freezer = self.cgroup.freezer()
-        if freezer is not None:
-            text = brief(pid, freezer.state, [*dict.fromkeys(self.cgroup.paths.values())])
-            if text is not None:
-                self.store.write(NAME, text)
+        text = brief(pid, frozen, [*dict.fromkeys(self.cgroup.paths.values())])
+        if text is not None:
+            self.store.write(NAME, text)
 
     def undo(self) -> Steps[None]:
         """Leave nothing behind: process, cgroup, state; then poststop hooks.  What fails of it is only told."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from orlop import system as os
 from orlop.cgroup.freezer import FreezerV1
-from orlop.host.probe import streams
+from orlop.host.probe import read_text, streams
 from orlop.host.user_namespace import in_user_namespace
 from orlop.plan import commands
 from orlop.plan.commands import Brief, Command
@@ -64,5 +64,6 @@ def _command(found: Found, root: str, container_id: str, call: Call) -> Command:
         Brief(brief.NAME, brief.head(count), brief.size(count), brief.PROGRAM_AT, brief.FREEZER_AT, thawed, places),
         call.arguments[0],
         call.arguments,
+        os.fsencode(read_text("/proc/self/uid_map")),
         (kept.identity(kept.executor()), kept.identity(commands.__file__)),
     )

@@ -20,6 +20,7 @@ from orlop.program.layout import EVENT_HEAD
 from orlop.runtime import kept
 from orlop.runtime.answers import home
 from orlop.runtime.recall import Recalled, plain
+from orlop.runtime.seccomp import library
 from orlop.state.replayed import STAT
 from orlop.state.store import REPLAYED, Record, encoded
 
@@ -185,7 +186,7 @@ def _identities(creation: Creation) -> tuple[tuple[str, int, int, int], ...]:
     paths = [kept.executor()]
     made = creation.planning.filter
     if made is not None:
-        paths.append(made.maker.decode("utf-8", "surrogateescape").split("\n")[3])
+        paths.append(library(made))
     return tuple(kept.identity(path) for path in paths)
 
 

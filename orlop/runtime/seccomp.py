@@ -37,6 +37,12 @@ def _would_be_made_again(kept: SeccompFilter) -> bool:
         return False
 
 
+def library(made: SeccompFilter) -> str:
+    """The path of the library that compiled a filter.  Raises ValueError where that is not known."""
+    _compiler, _machine, _release, path, *_ = made.maker.decode("utf-8", "surrogateescape").split("\n")
+    return path
+
+
 def _made(profile: Seccomp) -> SeccompFilter:
     from orlop.host.seccomp_cache import Cache
     from orlop.plan.facts import SeccompFilter

@@ -58,5 +58,6 @@ def command(name: str) -> Command:
         Brief("brief", b"orlopbf\1", 1064, 8, 40, b"0\n", (552,)),
         _INTERPRETER[0],
         [*_INTERPRETER, "-X", "fresh", "/orlop/__pycache__/boot.cpython-311.pyc", "orlop", name, ID],
+        b"         0          0 4294967295\n",
         (("/orlop/executor/init.x86_64", 4456, 1_700_000_000_123_456_789, 4711),),
     )
