@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from errno import ENODEV, ENOENT
 
+from orlop.plan.native import Native
 from orlop.program import linux
-from orlop.program.builder import Builder
 from orlop.program.layout import WHEN_ERROR
 from orlop.program.ops import Label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orlop.program.ops import Argument, Program, Register
+    from orlop.plan.supervision import Identity
+    from orlop.program.ops import Program, Register
 
 _GONE = (ENOENT, ENODEV)
-_STATX = linux.STATX_TYPE | linux.STATX_MODE | linux.STATX_INO | linux.STATX_SIZE | linux.STATX_MTIME
-_STATX_SIZE = 256
-_STATE_SIZE = 32
+_LOOK = 4096
 
 
 class Brief:
@@ -57,7 +56,7 @@ class Command:
         python: str,
         again: list[str],
         users: bytes,
-        identities: tuple[tuple[str, int, int, int], ...] = (),
+        identities: tuple[Identity, ...] = (),
     ) -> None:
         self.architecture = architecture
         self.directory = directory
@@ -68,64 +67,36 @@ class Command:
         self.identities = identities
 
 
-class _Command:
-    """Builds a program.  `again`: where to go on when the interpreter must do it."""
+class _Command(Native):
+    """Builds a program.  `text`: where the brief is, once the container was found."""
 
     def __init__(self, command: Command) -> None:
+        super().__init__(command.architecture, command.python, command.again, _LOOK)
         self.c = command
-        self.b = Builder(command.architecture, -1)
-        self.b.variable(bytes(8))  # a `run` has a number there
-        self.again = Label()
-        self.text = self.b.space(max(command.brief.size, len(command.users)) + 1)
-
-    def do(self, name: str, *args: Argument, ignore: tuple[int, ...] = ()) -> None:
-        self.b.do(name, *args, ignore=ignore, on={WHEN_ERROR: self.again})
-
-    def get(self, name: str, *args: Argument) -> Register:
-        return self.b.get(name, *args, on={WHEN_ERROR: self.again})
+        self.text = self.b.space(command.brief.size + 1)
 
     def find(self) -> Register:
         """The locked directory of a container with a brief, which is then in memory at `text`."""
         b, brief = self.b, self.c.brief
         b.purpose("what was known")
-        seen = b.space(_STATX_SIZE)
-        for path, size, mtime, inode in self.c.identities:
-            self.do("statx", linux.AT_FDCWD, path, 0, _STATX, seen)
-            seconds, nanoseconds = divmod(mtime, 1_000_000_000)
-            for at, value in ((40, size), (32, inode), (112, seconds)):
-                b.jump_if_other(seen + at, value.to_bytes(8, "little"), self.again)
-            b.jump_if_other(seen + 120, nanoseconds.to_bytes(4, "little"), self.again)
-        file = self.get("openat", linux.AT_FDCWD, "/proc/self/uid_map", linux.O_RDONLY | linux.O_CLOEXEC, 0)
-        got = self.get("read", file, self.text, len(self.c.users) + 1)
-        b.jump_unless(got, len(self.c.users), self.again)
-        b.jump_if_other(self.text, self.c.users, self.again)
-        b.free(got)
+        for identity in self.c.identities:
+            self.look_at(identity)
+        self.look_into("/proc/self/uid_map", self.c.users)
         b.purpose("state")
         flags = linux.O_RDONLY | linux.O_DIRECTORY | linux.O_CLOEXEC
         directory = self.get("openat", linux.AT_FDCWD, self.c.directory, flags, 0)
         self.do("flock", directory, linux.LOCK_EX | linux.LOCK_NB)
         file = self.get("openat", directory, brief.name, linux.O_RDONLY | linux.O_NOFOLLOW | linux.O_CLOEXEC, 0)
         got = self.get("read", file, self.text, brief.size + 1)
-        b.jump_unless(got, brief.size, self.again)
-        b.jump_if_other(self.text, brief.head, self.again)
+        b.jump_unless(got, brief.size, self.other)
+        b.jump_if_other(self.text, brief.head, self.other)
         return directory
-
-    def become(self, label: Label, arguments: list[str]) -> None:
-        """From this label on, the interpreter does it."""
-        b = self.b
-        b.place(label)
-        b.purpose("begin anew", "unable to run the interpreter")
-        b.do("execve", self.c.python, b.strings(arguments), b.environment, ignore=(WHEN_ERROR,))
 
     def finish(self) -> Program:
         """Success; or what is left to the interpreter."""
-        b, c = self.b, self.c
-        b.do("exit_group", 0)
-        self.become(self.again, c.again)
-        message = b"orlop: unable to run the Python interpreter\n"
-        b.do("write", 2, message, len(message), ignore=(WHEN_ERROR,))
-        b.do("exit_group", 1)
-        return b.finish()
+        self.b.do("exit_group", 0)
+        self.begin_anew()
+        return self.b.finish()
 
 
 def start_program(command: Command, fifo: str) -> Program:
@@ -135,11 +106,7 @@ def start_program(command: Command, fifo: str) -> Program:
     directory = p.find()
     b = p.b
     b.purpose("status")
-    state = b.space(_STATE_SIZE)
-    file = p.get("openat", linux.AT_FDCWD, p.text + command.brief.freezer, linux.O_RDONLY | linux.O_CLOEXEC, 0)
-    size = p.get("read", file, state, _STATE_SIZE)
-    b.jump_unless(size, len(command.brief.thawed), p.again)
-    b.jump_if_other(state, command.brief.thawed, p.again)
+    p.look_into(p.text + command.brief.freezer, command.brief.thawed)
     b.purpose("start")
     waiting = p.get("openat", directory, fifo, linux.O_WRONLY | linux.O_NONBLOCK | linux.O_CLOEXEC, 0)
     p.do("write", waiting, b"0", 1)
@@ -167,7 +134,8 @@ def delete_program(command: Command, files: tuple[str, ...], others: tuple[str, 
     done, rest = Label(), Label()
     b.do("unlinkat", linux.AT_FDCWD, command.directory, linux.AT_REMOVEDIR, on={WHEN_ERROR: rest})
     b.jump(done)
-    p.become(rest, [*command.again[:-1], "--force", command.again[-1]])  # which minds not that the record is gone
+    b.place(rest)
+    p.become([*command.again[:-1], "--force", command.again[-1]])  # which minds not that the record is gone
     b.place(done)
     return p.finish()
 
@@ -176,6 +144,6 @@ def _only_without(p: _Command, directory: Register, name: int | str) -> None:
     """Go on if nothing has this name."""
     b = p.b
     none = Label()
-    b.do("faccessat2", directory, name, linux.F_OK, 0, on={ENOENT: none, WHEN_ERROR: p.again})
-    b.jump(p.again)
+    b.do("faccessat2", directory, name, linux.F_OK, 0, on={ENOENT: none, WHEN_ERROR: p.other})
+    b.jump(p.other)
     b.place(none)

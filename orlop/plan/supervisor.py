@@ -21,22 +21,19 @@ from _struct import pack
 from errno import ENODEV, ENOENT
 
 from orlop.plan import events
+from orlop.plan.native import MODE_AT, STATX, Native
 from orlop.program import linux
-from orlop.program.builder import Builder
 from orlop.program.layout import DIGITS_SIZE, WHEN_ERROR, WHEN_ZERO
 from orlop.program.ops import Label
 from orlop.program.signature import F_DUPFD_CLOEXEC, F_SETFD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orlop.program.ops import Argument, Program, Register
-
-    # What was done to cgroup files, in order: ("make" | "read" | "write", path, text).
-    Step = tuple[str, str, str]
+    from orlop.plan.supervision import Supervision
+    from orlop.program.builder import Builder
+    from orlop.program.ops import Program, Register
 
 LIMITS = 16  # RLIMIT_*
-EXECUTABLE_SIZE = 8
-_STATX_SIZE = 256
 _HEARD = 64 * 1024
 _EVENT_BEGIN = 8  # kind and operation, before the value
 _STAT_SIZE = 1024
@@ -46,65 +43,7 @@ _OWN_SIGNALS = frozenset(
     (4, 5, 6, 7, 8, 11, 31, 32, 33, linux.SIGKILL, linux.SIGSTOP)
 )  # as runtime/foreground.py has them
 _NOT_PASSED_ON = frozenset((linux.SIGPIPE, linux.SIGCHLD, linux.SIGURG, linux.SIGWINCH))
-_STATX = linux.STATX_TYPE | linux.STATX_MODE | linux.STATX_INO | linux.STATX_SIZE | linux.STATX_MTIME
-_MODE_AT, _INO_AT, _SIZE_AT, _MTIME_AT = 28, 32, 40, 112  # in struct statx
 _GONE = (ENOENT, ENODEV)
-
-
-class Supervision:
-    """What holds for a container, and is looked at again; what is made for it; and what is heard of it.
-
-    `files` are paths and what is in them, `identities` paths with size, modification time (ns) and inode, `sources`
-    those of bind mounts and whether they are directories, `capabilities` what capget(2) gives, `limits` what
-    prlimit64(2) gives for all, where that matters.  `steps` make the cgroup, `cgroups` are removed in the end.  `stat`
-    is the file that tells of the first process (state/replayed.py).  `heard` is each event and what was answered.
-    `python` is the interpreter, `again` its arguments for this very command, `attend` those for what is left of it, but
-    for pid and status.
-    """
-
-    __slots__ = (
-        "again", "architecture", "attend", "capabilities", "cgroups", "config", "control", "directory", "files",
-        "heard", "identities", "limits", "python", "record", "sources", "stat", "steps",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        architecture: str,
-        *,
-        directory: str,
-        record: bytes,
-        config: bytes,
-        stat: str,
-        control: int,
-        python: str,
-        again: list[str],
-        attend: list[str],
-        files: tuple[tuple[str, bytes], ...] = (),
-        identities: tuple[tuple[str, int, int, int], ...] = (),
-        sources: tuple[tuple[str, bool], ...] = (),
-        capabilities: bytes = b"",
-        limits: bytes = b"",
-        steps: tuple[Step, ...] = (),
-        cgroups: tuple[str, ...] = (),
-        heard: tuple[tuple[bytes, bytes], ...] = (),
-    ) -> None:
-        self.architecture = architecture
-        self.directory = directory
-        self.record = record
-        self.config = config
-        self.stat = stat
-        self.control = control
-        self.python = python
-        self.again = again
-        self.attend = attend
-        self.files = files
-        self.identities = identities
-        self.sources = sources
-        self.capabilities = capabilities
-        self.limits = limits
-        self.steps = steps
-        self.cgroups = cgroups
-        self.heard = heard
 
 
 def supervisor_program(supervision: Supervision) -> Program:
@@ -112,18 +51,14 @@ def supervisor_program(supervision: Supervision) -> Program:
     return _Supervisor(supervision).program()
 
 
-class _Supervisor:
-    """Builds it.  `other`: where to go on when something is not as it was, or fails."""
+class _Supervisor(Native):
+    """Builds it."""
 
     def __init__(self, supervision: Supervision) -> None:
+        super().__init__(supervision.architecture, supervision.python, supervision.again, _HEARD)
         self.s = supervision
-        self.b = Builder(supervision.architecture, -1)
-        self.executable = self.b.variable(bytes(EXECUTABLE_SIZE))  # the first thing in its data
-        self.again, self.undo, self.attend, self.finish = Label(), Label(), Label(), Label()
+        self.undo, self.attend, self.finish = Label(), Label(), Label()
         self.unknown = Label()  # an end before the pid was told
-        self.other = self.again
-        self.buffer = self.b.space(_HEARD)
-        self.file = self.b.space(_STATX_SIZE)
         self.pid_text = self.b.variable(bytes(DIGITS_SIZE))
         self.status_text = self.b.variable(bytes(DIGITS_SIZE))
 
@@ -132,7 +67,7 @@ class _Supervisor:
         in_child = Label()
         image = b.load(self.executable, 4)
         b.purpose("supervisor")
-        self._do("fcntl", image, F_SETFD, linux.FD_CLOEXEC)
+        self.do("fcntl", image, F_SETFD, linux.FD_CLOEXEC)
         self._look()
         ours, theirs, signals = self._get_ready()
         directory = self._make_directory()
@@ -147,21 +82,10 @@ class _Supervisor:
         self._wait_and_remove(directory, signals)
         self._hand_over()
         self._take_back(ours)
-        self._begin_anew()
+        self.begin_anew()
         b.place(in_child)
         self._become_the_executor(theirs, image)
         return b.finish()
-
-    def _do(self, name: str, *args: Argument) -> None:
-        self.b.do(name, *args, on={WHEN_ERROR: self.other})
-
-    def _get(self, name: str, *args: Argument) -> Register:
-        return self.b.get(name, *args, on={WHEN_ERROR: self.other})
-
-    def _close(self, *registers: Register) -> None:
-        for register in registers:
-            self.b.do("close", register, ignore=(WHEN_ERROR,))
-            self.b.free(register)
 
     # Is all as it was?
 
@@ -172,49 +96,35 @@ class _Supervisor:
         self._look_at_signals()
         header = b.variable(pack("<II", linux.LINUX_CAPABILITY_VERSION_3, 0))
         capabilities = b.space(len(s.capabilities))
-        self._do("capget", header, capabilities)
+        self.do("capget", header, capabilities)
         b.jump_if_other(capabilities, s.capabilities, self.other)
         if s.limits:
             limits = b.space(len(s.limits))
             for number in range(LIMITS):
-                self._do("prlimit64", 0, number, 0, limits + 16 * number)
+                self.do("prlimit64", 0, number, 0, limits + 16 * number)
             b.jump_if_other(limits, s.limits, self.other)
         for path, content in s.files:
-            self._look_into(path, content)
-        for path, size, mtime, inode in s.identities:
-            self._do("statx", linux.AT_FDCWD, path, 0, _STATX, self.file)
-            seconds, nanoseconds = divmod(mtime, 1_000_000_000)
-            for at, value in ((_SIZE_AT, size), (_INO_AT, inode), (_MTIME_AT, seconds), (_MTIME_AT + 8, nanoseconds)):
-                b.jump_if_other(self.file + at, value.to_bytes(4 if at == _MTIME_AT + 8 else 8, "little"), self.other)
+            self.look_into(path, content)
+        for identity in s.identities:
+            self.look_at(identity)
         for path, directory in s.sources:
-            self._do("statx", linux.AT_FDCWD, path, 0, _STATX, self.file)
+            self.do("statx", linux.AT_FDCWD, path, 0, STATX, self.file)
             self._look_at_type(directory=directory)
 
     def _look_at_signals(self) -> None:
         """Where SIGCHLD is ignored nobody could learn how the container ended."""
         old = self.b.space(32)
-        self._do("rt_sigaction", linux.SIGCHLD, 0, old, linux.SIGNAL_SET_SIZE)
+        self.do("rt_sigaction", linux.SIGCHLD, 0, old, linux.SIGNAL_SET_SIZE)
         self.b.jump_if_other(old, bytes(8), self.other)
 
     def _look_at_type(self, *, directory: bool) -> None:
         b = self.b
-        mode, good = b.load(self.file + _MODE_AT, 4), Label()
+        mode, good = b.load(self.file + MODE_AT, 4), Label()
         b.jump_unless(mode, linux.S_IFDIR, good if not directory else self.other, mask=linux.S_IFMT)
         if not directory:
             b.jump(self.other)
             b.place(good)
         b.free(mode)
-
-    def _look_into(self, path: str, content: bytes) -> None:
-        """One byte more is asked for, so that a longer file is not taken for it."""
-        b = self.b
-        file = self._get("openat", linux.AT_FDCWD, path, linux.O_RDONLY | linux.O_CLOEXEC, 0)
-        size = self._get("read", file, self.buffer, len(content) + 1)
-        b.jump_unless(size, len(content), self.other)
-        if content:
-            b.jump_if_other(self.buffer, content, self.other)
-        b.free(size)
-        self._close(file)
 
     # Make it
 
@@ -223,12 +133,12 @@ class _Supervisor:
         b.purpose("supervisor")
         pair = b.variable(bytes(8))
         kind = linux.SOCK_SEQPACKET | linux.SOCK_CLOEXEC
-        self._do("socketpair", linux.AF_UNIX, kind, 0, pair)
+        self.do("socketpair", linux.AF_UNIX, kind, 0, pair)
         ours, theirs = b.load(pair, 4), b.load(pair + 4, 4)
         held = [number for number in range(1, 65) if number not in _OWN_SIGNALS]
-        self._do("rt_sigprocmask", linux.SIG_BLOCK, _signals(b, held), 0, linux.SIGNAL_SET_SIZE)
+        self.do("rt_sigprocmask", linux.SIG_BLOCK, _signals(b, held), 0, linux.SIGNAL_SET_SIZE)
         passed_on = _signals(b, [number for number in held if number not in _NOT_PASSED_ON])
-        signals = self._get("signalfd4", -1, passed_on, linux.SIGNAL_SET_SIZE, linux.SFD_CLOEXEC)
+        signals = self.get("signalfd4", -1, passed_on, linux.SIGNAL_SET_SIZE, linux.SFD_CLOEXEC)
         return ours, theirs, signals
 
     def _make_directory(self) -> Register:
@@ -239,25 +149,25 @@ class _Supervisor:
         self.made = {path: b.register() for kind, path, _text in self.s.steps if kind == "make"}
         for register in (self.executor, self.first, *self.made.values()):
             b.set(register, 0)
-        self._do("mkdirat", linux.AT_FDCWD, path, 0o711)
+        self.do("mkdirat", linux.AT_FDCWD, path, 0o711)
         self.other = self.undo
-        return self._get("openat", linux.AT_FDCWD, path, linux.O_RDONLY | linux.O_DIRECTORY | linux.O_CLOEXEC, 0)
+        return self.get("openat", linux.AT_FDCWD, path, linux.O_RDONLY | linux.O_DIRECTORY | linux.O_CLOEXEC, 0)
 
     def _write_down(self, directory: Register) -> None:
         b = self.b
         b.purpose("state")
         for name, data in (("config.json", self.s.config), (".state.json", self.s.record)):
             self._write(directory, name, data, len(data))
-        self._do("renameat2", directory, ".state.json", directory, "state.json", 0)
+        self.do("renameat2", directory, ".state.json", directory, "state.json", 0)
 
     def _write(self, directory: Register, name: str, data: int | bytes, size: int | Register) -> None:
         flags = linux.O_WRONLY | linux.O_CREAT | linux.O_EXCL | linux.O_NOFOLLOW | linux.O_CLOEXEC
-        file = self._get("openat", directory, name, flags, 0o600)
-        written = self._get("write", file, data, size)
+        file = self.get("openat", directory, name, flags, 0o600)
+        written = self.get("write", file, data, size)
         if isinstance(size, int):
             self.b.jump_unless(written, size, self.other)
         self.b.free(written)
-        self._close(file)
+        self.close(file)
 
     def _make_cgroup(self) -> None:
         b = self.b
@@ -266,21 +176,21 @@ class _Supervisor:
         before: tuple[str, str] | None = None
         for kind, path, text in self.s.steps:
             if file is not None and (kind, path) != before:
-                self._close(file)
+                self.close(file)
                 file = None
             if kind == "make":
-                self._do("mkdirat", linux.AT_FDCWD, path, 0o755)
+                self.do("mkdirat", linux.AT_FDCWD, path, 0o755)
                 b.set(self.made[path], 1)
             elif kind == "read":
-                self._look_into(path, text.encode("ascii", "surrogateescape"))
+                self.look_into(path, text.encode("ascii", "surrogateescape"))
             else:
                 if file is None:
-                    file = self._get("openat", linux.AT_FDCWD, path, linux.O_WRONLY | linux.O_CLOEXEC, 0)
+                    file = self.get("openat", linux.AT_FDCWD, path, linux.O_WRONLY | linux.O_CLOEXEC, 0)
                 data = text.encode()
-                self._do("write", file, data, len(data))
+                self.do("write", file, data, len(data))
             before = (kind, path)
         if file is not None:
-            self._close(file)
+            self.close(file)
 
     def _become_the_executor(self, socket: Register, image: Register) -> None:
         """As runtime/launch.py has it spawned."""
@@ -291,13 +201,13 @@ class _Supervisor:
         default = b.constant(bytes(32))
         for number in range(1, 65):
             if number not in (linux.SIGKILL, linux.SIGSTOP):
-                self._do("rt_sigaction", number, default, 0, linux.SIGNAL_SET_SIZE)
-        self._do("rt_sigprocmask", linux.SIG_SETMASK, _signals(b, []), 0, linux.SIGNAL_SET_SIZE)
-        moved = self._get("fcntl", image, F_DUPFD_CLOEXEC, _BEHIND)
-        high = self._get("fcntl", socket, F_DUPFD_CLOEXEC, _BEHIND)
-        self._do("dup3", high, self.s.control, 0)
+                self.do("rt_sigaction", number, default, 0, linux.SIGNAL_SET_SIZE)
+        self.do("rt_sigprocmask", linux.SIG_SETMASK, _signals(b, []), 0, linux.SIGNAL_SET_SIZE)
+        moved = self.get("fcntl", image, F_DUPFD_CLOEXEC, _BEHIND)
+        high = self.get("fcntl", socket, F_DUPFD_CLOEXEC, _BEHIND)
+        self.do("dup3", high, self.s.control, 0)
         arguments, nothing = b.strings(["orlop", "init"]), b.strings([])
-        self._do("execveat", moved, "", arguments, nothing, linux.AT_EMPTY_PATH)
+        self.do("execveat", moved, "", arguments, nothing, linux.AT_EMPTY_PATH)
         b.place(failed)
         b.do("exit_group", 1)
 
@@ -364,32 +274,32 @@ class _Supervisor:
         size = self._next(ours, self.buffer)
         b.jump_unless(size, 0, self.undo)
         b.free(size)
-        self._close(ours)
+        self.close(ours)
 
     def _next(self, ours: Register, buffer: int) -> Register:
         b = self.b
         nothing = {WHEN_ZERO: self.other, WHEN_ERROR: self.other}
         b.do("ppoll", self.polled, 1, self.patience, 0, linux.SIGNAL_SET_SIZE, on=nothing)
-        return self._get("recvfrom", ours, buffer, _HEARD, 0, 0, 0)
+        return self.get("recvfrom", ours, buffer, _HEARD, 0, 0, 0)
 
     def _answer(self, ours: Register, data: bytes) -> None:
-        self._do("sendto", ours, data, len(data), linux.MSG_NOSIGNAL, 0, 0)
+        self.do("sendto", ours, data, len(data), linux.MSG_NOSIGNAL, 0, 0)
 
     def _know(self, directory: Register) -> None:
         """Write down who the first process is, before it is anybody's program."""
         b = self.b
-        self._do("wait4", self.executor, 0, 0, 0)
+        self.do("wait4", self.executor, 0, 0, 0)
         b.set(self.executor, 0)
         path = b.variable(b"/proc/".ljust(6 + DIGITS_SIZE, b"\0"))
         b.digits(path + 6, self.first)
-        process = self._get("openat", linux.AT_FDCWD, path, linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, 0)
-        stat = self._get("openat", process, "stat", linux.O_RDONLY | linux.O_CLOEXEC, 0)
-        size = self._get("read", stat, self.buffer, _STAT_SIZE)
+        process = self.get("openat", linux.AT_FDCWD, path, linux.O_PATH | linux.O_DIRECTORY | linux.O_CLOEXEC, 0)
+        stat = self.get("openat", process, "stat", linux.O_RDONLY | linux.O_CLOEXEC, 0)
+        size = self.get("read", stat, self.buffer, _STAT_SIZE)
         self._write(directory, f".{self.s.stat}", self.buffer, size)
-        self._do("renameat2", directory, f".{self.s.stat}", directory, self.s.stat, 0)
-        self._close(stat, process)
+        self.do("renameat2", directory, f".{self.s.stat}", directory, self.s.stat, 0)
+        self.close(stat, process)
         b.free(size)
-        self.process = self._get("pidfd_open", self.first, 0)
+        self.process = self.get("pidfd_open", self.first, 0)
 
     # See it end
 
@@ -399,13 +309,13 @@ class _Supervisor:
         b.purpose("the end")
         b.store(self.polled, 4, self.process)
         b.store(self.polled + 8, 4, signals)
-        self._do("ppoll", self.polled, 2, 0, 0, linux.SIGNAL_SET_SIZE)
+        self.do("ppoll", self.polled, 2, 0, 0, linux.SIGNAL_SET_SIZE)
         happened = b.load(self.polled + 4, 4)
         b.jump_unless(happened, 0, ended, mask=0xFFFF0000)
         b.jump(self.attend)
         b.place(ended)
         info = b.space(128)
-        self._do("waitid", linux.P_PID, self.first, info, linux.WEXITED, 0)
+        self.do("waitid", linux.P_PID, self.first, info, linux.WEXITED, 0)
         code, self.status = b.load(info + 8, 4), b.register()
         number = b.load(info + 24, 4)
         b.jump_unless(code, linux.CLD_EXITED, killed)
@@ -422,7 +332,7 @@ class _Supervisor:
         """Unless somebody has removed it already.  What is not the usual is left to the interpreter."""
         b = self.b
         removed, there = Label(), Label()
-        self._do("flock", directory, linux.LOCK_EX | linux.LOCK_NB)
+        self.do("flock", directory, linux.LOCK_EX | linux.LOCK_NB)
         b.do("faccessat2", directory, "state.json", linux.F_OK, 0, on={ENOENT: removed, WHEN_ERROR: self.other})
         b.jump(there)
         b.place(removed)
@@ -431,8 +341,8 @@ class _Supervisor:
         for path in self.s.cgroups:
             b.do("unlinkat", linux.AT_FDCWD, path, linux.AT_REMOVEDIR, ignore=_GONE, on={WHEN_ERROR: self.other})
         for name in ("config.json", self.s.stat, "state.json"):
-            self._do("unlinkat", directory, name, 0)
-        self._do("unlinkat", linux.AT_FDCWD, self.s.directory, linux.AT_REMOVEDIR)
+            self.do("unlinkat", directory, name, 0)
+        self.do("unlinkat", linux.AT_FDCWD, self.s.directory, linux.AT_REMOVEDIR)
 
     def _hand_over(self) -> None:
         """The interpreter goes on, with the status where that is known; it is this very process, so it can wait."""
@@ -480,15 +390,6 @@ class _Supervisor:
         b.do("recvfrom", ours, self.buffer, _HEARD, linux.MSG_DONTWAIT, 0, 0, on={WHEN_ERROR: self.undo})
         b.jump_if_other(self.buffer, self.s.heard[0][0][:_EVENT_BEGIN], self.undo)
         self._take_pid(self.buffer)
-
-    def _begin_anew(self) -> None:
-        b, s = self.b, self.s
-        b.place(self.again)
-        b.purpose("begin anew", "unable to run the interpreter")
-        b.do("execve", s.python, b.strings(s.again), b.environment, ignore=(WHEN_ERROR,))
-        message = b"orlop: unable to run the Python interpreter\n"
-        b.do("write", 2, message, len(message), ignore=(WHEN_ERROR,))
-        b.do("exit_group", 1)
 
 
 def _signals(b: Builder, numbers: list[int]) -> int:

@@ -7,7 +7,7 @@ from orlop import system as os
 from orlop.cgroup.freezer import FreezerV1
 from orlop.host.probe import read_text, streams
 from orlop.host.user_namespace import in_user_namespace
-from orlop.plan import commands
+from orlop.plan import commands, native
 from orlop.plan.commands import Brief, Command
 from orlop.runtime import kept
 from orlop.runtime.recall import FILLER
@@ -65,5 +65,5 @@ def _command(found: Found, root: str, container_id: str, call: Call) -> Command:
         call.arguments[0],
         call.arguments,
         os.fsencode(read_text("/proc/self/uid_map")),
-        (kept.identity(kept.executor()), kept.identity(commands.__file__)),
+        tuple(kept.identity(path) for path in (kept.executor(), commands.__file__, native.__file__)),
     )

@@ -15,7 +15,8 @@ from orlop.host.cgroups import layout
 from orlop.host.probe import read_text
 from orlop.host.user_namespace import in_user_namespace
 from orlop.plan import events
-from orlop.plan.supervisor import LIMITS, Supervision, supervisor_program
+from orlop.plan.supervision import Supervision
+from orlop.plan.supervisor import LIMITS, supervisor_program
 from orlop.program.layout import EVENT_HEAD
 from orlop.runtime import kept
 from orlop.runtime.answers import home

@@ -6,7 +6,7 @@ from _struct import pack
 
 from orlop.plan import events
 from orlop.plan.commands import Brief, Command
-from orlop.plan.supervisor import Supervision
+from orlop.plan.supervision import Supervision
 from orlop.program.layout import EVENT_HEAD
 from tests.golden.configs import ID
 
