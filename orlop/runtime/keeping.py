@@ -39,18 +39,16 @@ def keep_delete(found: Found, options: Options, call: Called) -> None:
 
 def _keep(found: Found, options: Options, call: Call, program: Callable[[Command], Program]) -> None:
     container_id, root = found.record.id, os.path.abspath(options.root)
-    if os.geteuid() or in_user_namespace() or options.notify_socket or container_id in root:
-        return
-    if call.arguments[-1] != container_id:
+    if os.geteuid() or options.notify_socket or container_id in root or call.arguments[-1] != container_id:
         return
     try:
         key = kept.key_of(call, container_id, kept.mark(), streams())
-        if kept.exists(key, container_id):
+        if in_user_namespace() or kept.exists(key, container_id):
             return
         made = program(_command(found, root, container_id, call))
         template = program(_command(found, root, FILLER * len(container_id), kept.filled(call, container_id)))
         kept.keep(key, container_id, made, template)
-    except (OSError, ValueError):
+    except (OSError, ValueError, LookupError):
         return
 
 

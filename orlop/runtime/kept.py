@@ -79,7 +79,8 @@ def name(key: bytes, size: int) -> str:
 
 
 def mark() -> bytes:
-    """What stands for our code, of which the launcher has seen that it is that of the pack."""
+    """What stands for our code, of which the launcher has seen that it is that of the pack.  Raises LookupError where
+    that could not be used."""
     found: bytes = sys.modules["orlop.pack"].mark()
     return found
 

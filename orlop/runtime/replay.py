@@ -44,7 +44,7 @@ def keep(creation: Creation, called: Called) -> None:
     try:
         if _simple(creation) and not any(creation.record.id in word for word in (call.directory, *call.arguments[:-1])):
             _keep(creation, call)
-    except (OSError, ValueError):
+    except (OSError, ValueError, LookupError):
         return
 
 
