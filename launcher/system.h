@@ -97,16 +97,19 @@ struct stat {
 #if defined(__x86_64__)
     unsigned long links;
     unsigned int mode, user, group, padding;
+    unsigned long special;
 #else
     unsigned int mode, links, user, group;
-    unsigned long padding;
+    unsigned long special, padding;
 #endif
-    unsigned long special;
     unsigned long size;
     char between[32];
     unsigned long mtime, mtime_nanoseconds;
     char after[40];
 };
+
+_Static_assert(__builtin_offsetof(struct stat, size) == 48 && __builtin_offsetof(struct stat, mtime) == 88,
+               "struct stat");
 
 static inline unsigned length_of(const char *text)
 {

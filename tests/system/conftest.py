@@ -9,6 +9,7 @@ import ctypes
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from tests.system.bundles import BUSYBOX, Bundle, Root
 from tests.system.command import Runtime, default_argv
 from tests.system.snapshot import Snapshot, children, reap
 
+PROJECT = Path(__file__).parents[2]
+LAUNCHER = PROJECT / "build/orlop"
 _PR_SET_CHILD_SUBREAPER = 36
 _CLONE_NEWNS = 0x20000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
@@ -66,6 +69,24 @@ def runtime(workshop: Path, request: pytest.FixtureRequest) -> Runtime:
     """The command.  With limits.DRIVERS a test has it once for each driver of cgroups."""
     flags = ["--systemd-cgroup"] if getattr(request, "param", "") == "systemd" else []
     return Runtime([*default_argv(), *flags], workshop / "state", f"orlop-test-{os.getpid()}")
+
+
+@pytest.fixture(scope="module")
+def packed(runtime: Runtime) -> None:
+    """With a pack that fits: after a change of the code the first start drops it, and only the second writes one."""
+    if not runtime.is_orlop:
+        pytest.skip("of orlop only")
+    if Path(runtime.argv[0]) == LAUNCHER:
+        interpreter = LAUNCHER.with_suffix(".python").read_text().strip()
+        command = [interpreter, "-m", "orlop.packing"]
+        subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=True)
+
+
+@pytest.fixture(scope="module")
+def launched(runtime: Runtime) -> None:
+    """By the launcher of this tree."""
+    if Path(runtime.argv[0]) != LAUNCHER:
+        pytest.skip("needs the launcher of this tree")
 
 
 @pytest.fixture

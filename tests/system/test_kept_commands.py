@@ -14,12 +14,12 @@ from orlop.program.layout import OP_SIZE
 from tests.system.bundles import Bundle
 from tests.system.command import Container, Done, Runtime, poll
 from tests.system.snapshot import Snapshot, reap
-from tests.system.test_replay import calls, entries, failing, of_orlop
+from tests.system.test_replay import calls, entries, failing
 
-__all__ = ["entries", "of_orlop"]
+__all__ = ["entries"]
 _numbers = itertools.count(1)
 
-pytestmark = pytest.mark.usefixtures("clean_host")
+pytestmark = pytest.mark.usefixtures("packed", "launched", "clean_host")
 
 
 def new_id(runtime: Runtime) -> str:

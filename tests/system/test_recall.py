@@ -22,18 +22,7 @@ from tests.system.seccomp_profile import engine_profile
 PROJECT = Path(__file__).parents[2]
 _numbers = itertools.count(1)
 
-pytestmark = pytest.mark.usefixtures("clean_host")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def of_orlop(runtime: Runtime) -> None:
-    """With a pack that fits: after a change of the code the first start drops it, and only the second writes one."""
-    if not runtime.is_orlop:
-        pytest.skip("of orlop only")
-    launcher = Path(runtime.argv[0])
-    if launcher == PROJECT / "build/orlop":
-        interpreter = launcher.with_suffix(".python").read_text().strip()
-        subprocess.run([interpreter, "-m", "orlop.packing"], cwd=PROJECT, stdout=subprocess.DEVNULL, check=True)
+pytestmark = pytest.mark.usefixtures("packed", "clean_host")
 
 
 @pytest.fixture

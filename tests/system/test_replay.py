@@ -30,19 +30,7 @@ NATIVE, INTERPRETED = "orlop", "python"
 _numbers = itertools.count(1)
 _ENTRY_HEAD = "<8sIIIIII"
 
-pytestmark = pytest.mark.usefixtures("clean_host")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def of_orlop(runtime: Runtime) -> None:
-    """With a pack that fits: after a change of the code the first start drops it, and only the second writes one."""
-    if not runtime.is_orlop:
-        pytest.skip("of orlop only")
-    launcher = Path(runtime.argv[0])
-    if launcher != PROJECT / "build/orlop":
-        pytest.skip("the launcher is another one")
-    interpreter = launcher.with_suffix(".python").read_text().strip()
-    subprocess.run([interpreter, "-m", "orlop.packing"], cwd=PROJECT, stdout=subprocess.DEVNULL, check=True)
+pytestmark = pytest.mark.usefixtures("packed", "launched", "clean_host")
 
 
 @pytest.fixture(autouse=True)
