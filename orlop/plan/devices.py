@@ -6,11 +6,11 @@ Everything is made below the descriptor of the directory it lies in; a /dev that
 
 from __future__ import annotations
 
-from errno import EEXIST, ELOOP, ENOENT, ENOTDIR
+from errno import EEXIST, ELOOP, ENOENT, ENOTDIR, EPERM
 
 from orlop.plan import paths
 from orlop.plan.mount_options import MountOptions
-from orlop.plan.rootfs import CLONE_TREE, attach
+from orlop.plan.rootfs import CLONE_TREE, attach, keep_as_it_is
 from orlop.program import linux
 from orlop.program.layout import WHEN_ERROR
 from orlop.program.ops import Label
@@ -116,36 +116,47 @@ def _node(
     *,
     named: bool = False,
 ) -> None:
-    """Make a node, or, where nobody may make one (in a user namespace, without CAP_MKNOD), bind the host's; a named
-    pipe anybody may make.
+    """Make a node, or, where nobody may make one (in a user namespace, without CAP_MKNOD, where a device cgroup above
+    the container's forbids it), bind the host's; a named pipe anybody may make.
 
     One that is there already stays.  Where the config has `named` it, something else is refused, as the runtime-spec
     asks ("Devices"), and so is a node of the host's that is another device; in place of a default one it stays too, as
     with runc.
     """
     b = c.b
-    done, there = Label(), Label()
-    if mode & linux.S_IFMT == linux.S_IFIFO or (c.facts.makes_nodes and "user" not in c.namespaces):
-        b.do("mknodat", parent, name, mode, number, on={EEXIST: there if named else done})
+    done, there, bound = Label(), Label(), Label()
+    pipe = mode & linux.S_IFMT == linux.S_IFIFO
+    makes = pipe or (c.facts.makes_nodes and "user" not in c.namespaces)
+    if makes:
+        forbidden = {} if pipe else {EPERM: bound}
+        b.do("mknodat", parent, name, mode, number, on={EEXIST: there if named else done, **forbidden})
         if uid or gid:
             b.do("fchownat", parent, name, uid, gid, linux.AT_SYMLINK_NOFOLLOW)
-        if named:
+        if named or not pipe:
             b.jump(done)
+        if named:
             b.place(there)
             _same_device(b, (parent, name, linux.AT_SYMLINK_NOFOLLOW), mode, number, done)
-    else:
-        tree = b.get("open_tree", linux.AT_FDCWD, host, CLONE_TREE)
-        if named:
-            right = Label()
-            before = b.purpose(b.current.field, b.current.wording, _OTHER)
-            _same_device(b, (tree, "", linux.AT_EMPTY_PATH), mode, number, right)
-            b.resume(before)
-            b.place(right)
-        paths.make_file(b, parent, name)
-        place = b.get("openat", parent, name, linux.O_PATH | linux.O_NOFOLLOW | linux.O_CLOEXEC, 0)
-        attach(b, tree, place)
-        b.close(place, tree)
+    if not pipe:
+        b.place(bound)
+        _bind(c, parent, name, mode, number, host, named=named)
     b.place(done)
+
+
+def _bind(c: Construction, parent: Register, name: str, mode: int, number: int, host: str, *, named: bool) -> None:
+    b = c.b
+    tree = b.get("open_tree", linux.AT_FDCWD, host, CLONE_TREE)
+    if named:
+        right = Label()
+        before = b.purpose(b.current.field, b.current.wording, _OTHER)
+        _same_device(b, (tree, "", linux.AT_EMPTY_PATH), mode, number, right)
+        b.resume(before)
+        b.place(right)
+    keep_as_it_is(b, tree)
+    paths.make_file(b, parent, name)
+    place = b.get("openat", parent, name, linux.O_PATH | linux.O_NOFOLLOW | linux.O_CLOEXEC, 0)
+    attach(b, tree, place)
+    b.close(place, tree)
 
 
 def _same_device(b: Builder, place: tuple[Register, str, int], mode: int, number: int, done: Label) -> None:

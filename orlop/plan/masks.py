@@ -1,8 +1,10 @@
 """linux.maskedPaths and linux.readonlyPaths.
 
 A masked file is covered by the host's /dev/null and not by the container's, which might be anything
-(CVE-2025-31133); a masked directory by an empty read-only tmpfs, one for all of them.  A symbolic link is followed,
-below the root.  A path that does not exist is skipped, and so is a link that leads to nothing.
+(CVE-2025-31133); read-only, because the container's root may own it, and would change its mode for the host, too: what
+is written to it, is not to its file system.  A masked directory is covered by an empty read-only tmpfs, one for all of
+them.  A symbolic link is followed, below the root.  A path that does not exist is skipped, and so is a link that leads
+to nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from errno import EINVAL, ENOENT, ENOTDIR
 from orlop.plan import paths
 from orlop.plan.labels import mount_context
 from orlop.plan.over_proc import may_lead_anywhere
-from orlop.plan.rootfs import CLONE_TREE, attach, change
+from orlop.plan.rootfs import CLONE_TREE, attach, change, keep_as_it_is
 from orlop.program import linux
 from orlop.program.builder import MOUNT_ATTR_SIZE, OPEN_HOW_SIZE
 from orlop.program.ops import Label
@@ -75,6 +77,7 @@ def _mask(c: Construction, root: Register, path: str, null: Register, empty: Reg
     how = b.open_how(linux.O_PATH | linux.O_CLOEXEC, 0, paths.IN_ROOT)
     b.do("openat2", root, paths.clean(path), how, OPEN_HOW_SIZE, result=place.number, on={ENOENT: done, ENOTDIR: done})
     b.do("open_tree", null, "", CLONE_TREE | linux.AT_EMPTY_PATH, result=tree.number)
+    keep_as_it_is(b, tree)
     b.place(cover)
     attach(b, tree, place)
     b.close(tree, place)

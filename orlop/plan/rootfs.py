@@ -36,6 +36,13 @@ def change(b: Builder, mount: Register, *, on: int = 0, off: int = 0, propagatio
     b.do("mount_setattr", mount, "", flags, b.mount_attr(on, off, propagation), MOUNT_ATTR_SIZE)
 
 
+def keep_as_it_is(b: Builder, node: Register) -> None:
+    """Let nobody in the container change the mode or the owner of a device node of the host's, which its root may own:
+    who reads and writes the device, does not write to the file system."""
+    attributes = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NOEXEC
+    change(b, node, on=attributes, propagation=linux.MS_PRIVATE)
+
+
 def propagate(b: Builder, mount: Register, options: MountOptions) -> None:
     """Give a mount the propagation of its option words, in their order."""
     for flag, tree in options.propagation:

@@ -462,6 +462,15 @@ def test_a_read_only_link_may_lead_to_the_root_of_a_mount(
     assert runtime.shell(bundle, script) == ["no"]
 
 
+def test_what_masks_a_file_cannot_be_changed(runtime: Runtime, bundle: Bundle) -> None:
+    """It is the host's /dev/null, which the container's root owns."""
+    bundle.set("linux.maskedPaths", ["/proc/keys"])
+    script = "chmod 666 /proc/keys || chown 0:0 /proc/keys || echo neither; echo x > /proc/keys"
+    done = runtime.run(bundle.shell(script))
+    assert done.stdout == "neither\n"
+    assert done.stderr.count("Read-only file system") == 2
+
+
 @pytest.mark.parametrize("field", ["linux.maskedPaths", "linux.readonlyPaths"])
 def test_a_link_to_nothing_is_as_a_path_that_is_missing(runtime: Runtime, bundle: Bundle, field: str) -> None:
     (bundle.rootfs / "file").symlink_to("/run/nowhere")
