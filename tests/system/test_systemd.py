@@ -417,3 +417,23 @@ def test_a_lack_of_memory_is_told_however_quick_systemd_is(systemd: Runtime, bun
     found = json.loads(systemd("delete", "--account", "-", container.id).stdout)
     assert (found["reason"], found["signal"], found["oomKilled"]) == ("oom", 9, "init")
     assert found["memoryPeak"] in (None, 32 << 20)
+
+
+def test_devices_that_a_unit_lets_be_used_and_not_made_are_the_hosts(runtime: Runtime, bundle: Bundle) -> None:
+    need()
+    container, unit = runtime.new_id(), f"{runtime.marker}-devices.service"
+    bundle.set("linux.cgroupsPath", f"/system.slice/{unit}/{container}").shell("echo x > /dev/null && echo written")
+    bundle.write()
+    names = ("null", "zero", "full", "random", "urandom", "tty", "ptmx")
+    rules = [f"--property=DeviceAllow=/dev/{name} rw" for name in names]
+    # Processes are only where no controllers are handed on: the runtime goes below, too.
+    below = (
+        f"mkdir /sys/fs/cgroup/system.slice/{unit}/own; echo $$ > /sys/fs/cgroup/system.slice/{unit}/own/cgroup.procs"
+    )
+    done = subprocess.run(
+        ["systemd-run", "--quiet", "--wait", "--pipe", "--unit", unit, "--property=Delegate=yes",
+         "--property=DevicePolicy=strict", "--property=DeviceAllow=char-pts rw", *rules,
+         "sh", "-c", f'{below}; exec "$@"', "sh", *runtime.command("run", "-b", bundle.path, container)],
+        capture_output=True, text=True, timeout=PATIENCE * 5,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("written\n", "")
