@@ -143,7 +143,8 @@ def in_turn(
             assert str(found) and "\n" not in str(found)
         if injector.index == injector.told:
             # Whom the executor cannot tell of ends by itself, and is reaped by who reaps the supervisor's orphans.
-            poll(lambda: not (reap() or Snapshot(runtime.marker, runtime.root).changes(before)))
+            # Looked at first: it may end between the two, and is then no process any more, but to be reaped.
+            poll(lambda: not (Snapshot(runtime.marker, runtime.root).changes(before) or reap()))
         left = [name for _, name, letter in children() if letter == "Z"]
         assert left == [], f"operation {injector.index} leaves a dead process"
         assert Snapshot(runtime.marker, runtime.root).changes(before) == [], f"operation {injector.index}"

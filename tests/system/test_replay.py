@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from orlop.cgroup.choose import new
 from orlop.host.cache import place
 from orlop.host.cgroups import layout
 from orlop.program.calls import numbers
@@ -235,9 +236,8 @@ def test_a_root_that_became_a_link_is_refused(runtime: Runtime, make_bundle: Cal
 
 def test_a_cgroup_that_is_there_is_used_and_not_fought_over(runtime: Runtime, bundle: Bundle) -> None:
     kept(runtime, bundle.args("echo", "in it"))
-    hierarchies = layout().hierarchies
     container = new_id(runtime)
-    made = Path(hierarchies[-1].own_path() if len(hierarchies) > 1 else hierarchies[0].mount) / container
+    made = Path([*new(layout(), None, container).paths.values()][-1])
     made.mkdir()
     assert run(runtime, bundle, container_id=container).stdout == "in it\n"
 
