@@ -6,9 +6,9 @@ before it has changed something; but for `delete`, of which every step may be do
 
 from __future__ import annotations
 
-from errno import ENODEV, ENOENT
+from errno import ENOENT
 
-from orlop.plan.native import Native
+from orlop.plan.native import GONE, Native
 from orlop.program import linux
 from orlop.program.layout import WHEN_ERROR
 from orlop.program.ops import Label
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from orlop.plan.supervision import Identity
     from orlop.program.ops import Program, Register
 
-_GONE = (ENOENT, ENODEV)
 _LOOK = 4096
 
 
@@ -127,7 +126,7 @@ def delete_program(command: Command, files: tuple[str, ...], others: tuple[str, 
         _only_without(p, directory, name)
     b.purpose("linux.cgroupsPath")
     for place in command.brief.cgroups:
-        p.do("unlinkat", linux.AT_FDCWD, p.text + place, linux.AT_REMOVEDIR, ignore=_GONE)
+        p.do("unlinkat", linux.AT_FDCWD, p.text + place, linux.AT_REMOVEDIR, ignore=GONE)
     b.purpose("state")
     for name in files:
         p.do("unlinkat", directory, name, 0, ignore=(ENOENT,))

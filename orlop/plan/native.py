@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from errno import ENODEV, ENOENT
+
 from orlop.program import linux
 from orlop.program.builder import Builder
 from orlop.program.layout import WHEN_ERROR
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from orlop.program.ops import Argument, Register
 
 EXECUTABLE_SIZE = 8
+GONE = (ENOENT, ENODEV)  # what the kernel says of a cgroup that is not there, or is about to go
 MODE_AT, INO_AT, SIZE_AT, MTIME_AT = 28, 32, 40, 112  # in struct statx
 STATX = linux.STATX_TYPE | linux.STATX_MODE | linux.STATX_INO | linux.STATX_SIZE | linux.STATX_MTIME
 _STATX_SIZE = 256

@@ -18,10 +18,10 @@ interpreter begins anew: it knows more, and tells what is wrong.
 from __future__ import annotations
 
 from _struct import pack
-from errno import ENODEV, ENOENT
+from errno import ENOENT
 
 from orlop.plan import events
-from orlop.plan.native import MODE_AT, STATX, Native
+from orlop.plan.native import GONE, MODE_AT, STATX, Native
 from orlop.program import linux
 from orlop.program.layout import DIGITS_SIZE, WHEN_ERROR, WHEN_ZERO
 from orlop.program.ops import Label
@@ -43,7 +43,6 @@ _OWN_SIGNALS = frozenset(
     (4, 5, 6, 7, 8, 11, 31, 32, 33, linux.SIGKILL, linux.SIGSTOP)
 )  # as runtime/foreground.py has them
 _NOT_PASSED_ON = frozenset((linux.SIGPIPE, linux.SIGCHLD, linux.SIGURG, linux.SIGWINCH))
-_GONE = (ENOENT, ENODEV)
 
 
 def supervisor_program(supervision: Supervision) -> Program:
@@ -234,33 +233,33 @@ class _Supervisor(Native):
         b = self.b
         early, both = Label(), Label()
         b.purpose(events.NAMES[events.PID])
-        size = self._next(ours, self.buffer)
+        size = self._next(ours)
         b.jump_if_other(self.buffer, known[:_EVENT_BEGIN], early)
         b.jump_unless(size, len(known), self.unknown)
-        self._take_pid(self.buffer)
+        self._take_pid()
         self._expect(ours, other)
         b.jump(both)
         b.place(early)
         b.jump_unless(size, len(other), self.unknown)
         b.jump_if_other(self.buffer, other, self.unknown)
         b.free(size)
-        size = self._next(ours, self.buffer)
+        size = self._next(ours)
         b.jump_unless(size, len(known), self.other)
         b.jump_if_other(self.buffer, known[:_EVENT_BEGIN], self.other)
         b.free(size)
-        self._take_pid(self.buffer)
+        self._take_pid()
         b.place(both)
 
     def _expect(self, ours: Register, event: bytes) -> None:
         b = self.b
-        size = self._next(ours, self.buffer)
+        size = self._next(ours)
         b.jump_unless(size, len(event), self.other)
         b.jump_if_other(self.buffer, event, self.other)
         b.free(size)
 
-    def _take_pid(self, event: int) -> None:
+    def _take_pid(self) -> None:
         b = self.b
-        pid = b.load(event + _EVENT_BEGIN, 8)
+        pid = b.load(self.buffer + _EVENT_BEGIN, 8)
         b.set(self.first, pid)
         b.free(pid)
 
@@ -271,16 +270,16 @@ class _Supervisor(Native):
         b.purpose("process.args")
         self._answer(ours, b"\0")
         self.other = self.attend
-        size = self._next(ours, self.buffer)
+        size = self._next(ours)
         b.jump_unless(size, 0, self.undo)
         b.free(size)
         self.close(ours)
 
-    def _next(self, ours: Register, buffer: int) -> Register:
+    def _next(self, ours: Register) -> Register:
         b = self.b
         nothing = {WHEN_ZERO: self.other, WHEN_ERROR: self.other}
         b.do("ppoll", self.polled, 1, self.patience, 0, linux.SIGNAL_SET_SIZE, on=nothing)
-        return self.get("recvfrom", ours, buffer, _HEARD, 0, 0, 0)
+        return self.get("recvfrom", ours, self.buffer, _HEARD, 0, 0, 0)
 
     def _answer(self, ours: Register, data: bytes) -> None:
         self.do("sendto", ours, data, len(data), linux.MSG_NOSIGNAL, 0, 0)
@@ -339,7 +338,7 @@ class _Supervisor(Native):
         b.do("exit_group", self.status)
         b.place(there)
         for path in self.s.cgroups:
-            b.do("unlinkat", linux.AT_FDCWD, path, linux.AT_REMOVEDIR, ignore=_GONE, on={WHEN_ERROR: self.other})
+            b.do("unlinkat", linux.AT_FDCWD, path, linux.AT_REMOVEDIR, ignore=GONE, on={WHEN_ERROR: self.other})
         for name in ("config.json", self.s.stat, "state.json"):
             self.do("unlinkat", directory, name, 0)
         self.do("unlinkat", linux.AT_FDCWD, self.s.directory, linux.AT_REMOVEDIR)
@@ -389,7 +388,7 @@ class _Supervisor(Native):
         b.set(self.executor, 0)
         b.do("recvfrom", ours, self.buffer, _HEARD, linux.MSG_DONTWAIT, 0, 0, on={WHEN_ERROR: self.undo})
         b.jump_if_other(self.buffer, self.s.heard[0][0][:_EVENT_BEGIN], self.undo)
-        self._take_pid(self.buffer)
+        self._take_pid()
 
 
 def _signals(b: Builder, numbers: list[int]) -> int:

@@ -18,7 +18,7 @@ from orlop.runtime.launch import Launch
 from orlop.runtime.owner import owner
 from orlop.runtime.planning import Planning, device_paths
 from orlop.runtime.recall import question
-from orlop.state.store import Record, Store, check_id, now
+from orlop.state.store import BRIEF, Record, Store, check_id, now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -284,11 +284,11 @@ class Creation:
             return
         if later or asked or record.intel_rdt_path or record.intel_rdt_mon_path:
             return
-        from orlop.state.brief import NAME, brief
+        from orlop.state.brief import brief
 
         text = brief(pid, frozen, [*dict.fromkeys(self.cgroup.paths.values())])
         if text is not None:
-            self.store.write(NAME, text)
+            self.store.write(BRIEF, text)
 
     def undo(self) -> Steps[None]:
         """Leave nothing behind: process, cgroup, state; then poststop hooks.  What fails of it is only told."""

@@ -11,8 +11,7 @@ from orlop.host.process import handle
 from orlop.runtime.container import CREATED, STOPPED, Found
 from orlop.runtime.destroy import destroy
 from orlop.runtime.waiting import drive, readable
-from orlop.state.brief import NAME as BRIEF
-from orlop.state.store import Store, check_id
+from orlop.state.store import BRIEF, Store, check_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def delete(
                 message = f"cannot delete container {container_id} that is not stopped: {status}"
                 raise StateError(message, hint="stop it first with the command kill, or use --force")
             _kill(found)
-        if call is not None and os.path.exists(f"{found.store.path}/{BRIEF}"):
+        if call is not None and status == STOPPED and os.path.exists(f"{found.store.path}/{BRIEF}"):
             from orlop.runtime.keeping import keep_delete
 
             keep_delete(found, options, call)

@@ -12,7 +12,7 @@ from orlop.plan.commands import Brief, Command
 from orlop.runtime import kept
 from orlop.runtime.recall import FILLER
 from orlop.state import brief
-from orlop.state.store import FIFO
+from orlop.state.store import BRIEF, FIFO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orlop.runtime.kept import Call
     from orlop.runtime.options import Called, Options
 
-_FILES = ("config.json", FIFO, "resources.json", brief.NAME, "state.json")
+_FILES = ("config.json", FIFO, "resources.json", BRIEF, "state.json")
 _OTHERS = ("account.json", "monitor", "programs")
 
 
@@ -59,7 +59,7 @@ def _command(found: Found, root: str, container_id: str, call: Call) -> Command:
     return Command(
         os.uname().machine,
         f"{root}/{container_id}",
-        Brief(brief.NAME, brief.head(count), brief.size(count), brief.PROGRAM_AT, brief.FREEZER_AT, thawed, places),
+        Brief(BRIEF, brief.head(count), brief.size(count), brief.PROGRAM_AT, brief.FREEZER_AT, thawed, places),
         call.arguments[0],
         call.arguments,
         os.fsencode(read_text("/proc/self/uid_map")),

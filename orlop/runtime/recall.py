@@ -144,6 +144,11 @@ class Sought:
         self._made = self.planned()
         return self._made
 
+    @property
+    def recalled(self) -> bool:
+        """Was the program that was asked for remembered?"""
+        return self._made is None
+
     def remember(self) -> None:
         """Keep the program for the next time, if it was not recalled.  Takes as long as planning: best done while the
         process runs."""

@@ -29,6 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orlop.cgroup.base import Cgroup
     from orlop.executor.link import Event
+    from orlop.plan.facts import Facts
     from orlop.runtime.creation import Creation
     from orlop.runtime.kept import Call
     from orlop.runtime.options import Called
@@ -79,14 +80,17 @@ def _keep(creation: Creation, call: Call) -> None:
     code = asked[0]
     if call.arguments[-1] != record.id or not isinstance(code, bytes):
         return
+    seen = _seen(creation)
+    if seen is None:
+        return
     steps = tuple(files.journal or ())
-    made = _supervision(creation, record, creation.cgroup, call, steps)
+    made = _supervision(creation, seen, record, creation.cgroup, call, steps)
     other, cgroup = creation.planning.filled()
     inner = {path: cgroup.paths[name] for name, path in creation.cgroup.paths.items()}
     moved = tuple((kind, _moved(path, inner), text) for kind, path, text in steps)
-    filled = _supervision(creation, other, cgroup, kept.filled(call, record.id), moved)
-    key = kept.key_of(call, record.id, code, creation.planning.facts().stdio)
-    if made is not None and filled is not None and creation.planning.holds():
+    filled = _supervision(creation, seen, other, cgroup, kept.filled(call, record.id), moved)
+    key = kept.key_of(call, record.id, code, seen.facts.stdio)
+    if creation.planning.holds():
         kept.keep(key, record.id, supervisor_program(made), supervisor_program(filled), launch.program)
 
 
@@ -98,21 +102,39 @@ def _moved(path: str, inner: dict[str, str]) -> str:
     return path
 
 
+class _Seen:
+    """What there was of the host, and is looked at again."""
+
+    __slots__ = ("capabilities", "contents", "facts", "identities")
+
+    def __init__(self, creation: Creation, contents: tuple[tuple[str, bytes], ...], facts: Facts) -> None:
+        self.contents = contents
+        self.facts = facts
+        self.identities = _identities(creation)
+        self.capabilities = _capabilities()
+
+
+def _seen(creation: Creation) -> _Seen | None:
+    """None where not enough is known."""
+    contents, facts = _contents(creation), creation.planning.facts()
+    mounts = creation.bundle.spec.get("mounts") or []
+    binds = [row for row in mounts if {"bind", "rbind"} & {*(row.get("options") or ())}]
+    if contents is None or any(row.get("source") not in facts.sources for row in binds):
+        return None
+    return _Seen(creation, contents, facts)
+
+
 def _supervision(
     creation: Creation,
+    seen: _Seen,
     record: Record,
     cgroup: Cgroup,
     call: Call,
     steps: tuple[tuple[str, str, str], ...],
-) -> Supervision | None:
-    """What the supervisor's program is made from; None where it would not know enough."""
-    launch, options, spec = creation.launch, creation.options, creation.bundle.spec
+) -> Supervision:
+    """What the supervisor's program is made from."""
+    launch, options, facts = creation.launch, creation.options, seen.facts
     assert launch is not None
-    contents = _contents(creation)
-    facts = creation.planning.facts()
-    binds = [row for row in spec.get("mounts") or [] if {"bind", "rbind"} & {*(row.get("options") or ())}]
-    if contents is None or any(row.get("source") not in facts.sources for row in binds):
-        return None
     return Supervision(
         facts.architecture,
         directory=f"{os.path.abspath(options.root)}/{record.id}",
@@ -123,10 +145,10 @@ def _supervision(
         python=call.arguments[0],
         again=call.arguments,
         attend=[*_interpreter(call.arguments[: call.own + 1]), "--root", options.root, "attend", record.id],
-        files=contents,
-        identities=_identities(creation),
+        files=seen.contents,
+        identities=seen.identities,
         sources=tuple(facts.sources.items()),
-        capabilities=_capabilities(),
+        capabilities=seen.capabilities,
         limits=b"".join(pack("<QQ", *facts.limits[number]) for number in range(LIMITS)) if facts.limits else b"",
         steps=steps,
         cgroups=tuple(dict.fromkeys(cgroup.paths.values())),
@@ -146,10 +168,10 @@ def _written(record: Record, container_id: str, cgroup_paths: dict[str, str]) ->
 
 def _interpreter(arguments: list[str]) -> list[str]:
     """For another time, when our files may have been replaced: it must look at them, and compile them anew."""
-    kept = [
+    left = [
         each for at, each in enumerate(arguments) if not (each == "fresh" or arguments[at + 1 : at + 2] == ["fresh"])
     ]
-    return [_source(each) for each in kept]
+    return [_source(each) for each in left]
 
 
 def _source(path: str) -> str:

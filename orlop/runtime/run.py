@@ -50,7 +50,7 @@ def run(container_id: str, options: Options, *, call: Called | None = None) -> i
         launch = drive(_start(creation, options, foreground), foreground.readable)
         try:
             creation.planning.remember()
-            if call is not None and files.journal and launch.at_once:
+            if call is not None and files.journal and launch.at_once and creation.planning.recalled:
                 from orlop.runtime.replay import keep
 
                 keep(creation, call)

@@ -10,8 +10,7 @@ from orlop.errors import HookError, OrlopError, StateError
 from orlop.runtime.container import CREATED, PAUSED, STOPPED, Found
 from orlop.runtime.document import state_document
 from orlop.runtime.waiting import drive
-from orlop.state.brief import NAME as BRIEF
-from orlop.state.store import FIFO
+from orlop.state.store import BRIEF, FIFO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAME = "brief"
 PROGRAM_AT, FREEZER_AT, CGROUPS_AT = 8, 40, 552
 PATH_SIZE = 512
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FIFO = "exec.fifo"
+BRIEF = "brief"
 _LOOK_AGAIN = 0.01  # seconds
 HOOK_REPORT = f"{FIFO}.hook"  # the plan has it put there
 _RECORD = "state.json"
